@@ -1,0 +1,1 @@
+"""Carriers behind the one ``Transport`` port, and decorators over it."""

@@ -1,0 +1,1 @@
+"""Use cases: what the agent does with a file, written against the ports only."""
