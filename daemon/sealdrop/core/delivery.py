@@ -79,10 +79,10 @@ class Absent:
     """Nothing is there under the final name.
 
     Args:
-        temporary_present: our temporary copy is still there, so its rename never happened.
+        withdrawn: our temporary copy was still there and has been removed: its rename never happened and never can.
     """
 
-    temporary_present: bool
+    withdrawn: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

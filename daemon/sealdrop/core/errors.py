@@ -9,6 +9,7 @@
     ├── KeyUnusable           a key may not be used; stop its kind before anything is claimed
     ├── SealFailed            sealing did not succeed; nothing half-made remains; may be tried again
     ├── TemporaryFailure      a transport may succeed later; defer
+    │   ├── Unreachable       the far end cannot be reached at all; rest the whole route for a while
     │   └── RouteUnusable     the route itself is wrong (host key, login); stop it until a person acts
     ├── PermanentFailure      this submission cannot succeed on this transport
     ├── StorageFailure        our own disk cannot be trusted; stop the agent and re-derive at start
@@ -102,11 +103,25 @@ class TemporaryFailure(SealdropError):
 
     Args:
         retry_after: how long the far end asked us to wait, when it said so.
+        certain: the transport knows that nothing became visible, although ``commit`` had been called.
     """
 
-    def __init__(self, what: str, *, where: str = "", hint: str = "", retry_after: timedelta | None = None) -> None:
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str = "",
+        hint: str = "",
+        retry_after: timedelta | None = None,
+        certain: bool = False,
+    ) -> None:
         super().__init__(what, where=where, hint=hint)
         self.retry_after = retry_after
+        self.certain = certain
+
+
+class Unreachable(TemporaryFailure):
+    """The far end cannot be reached at all (refused, no route, no answer): it is nothing about this submission."""
 
 
 class RouteUnusable(TemporaryFailure):

@@ -344,6 +344,7 @@ Delivering = (
 
 def _delivering(record: Record, event: Delivering) -> Record:
     leg = record.leg(event.leg)
+    changed = leg
     _require(record, not leg.settled or isinstance(event, ev.DeliveredByHand), f"leg {leg.name!r} is settled")
     match event:
         case ev.AttemptStarted():

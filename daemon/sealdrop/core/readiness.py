@@ -18,6 +18,10 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 
+#: A single look never proves that nothing changes.
+LEAST_LOOKS = 2
+
+
 class Protocol(Enum):
     """How a producer says that a file is complete."""
 
@@ -115,7 +119,7 @@ def decide(seen: Seen, policy: ReadinessPolicy, now: float) -> Ready | Wait:
     """
     too_old = now - seen.first_seen >= policy.alarm_seconds
     quiet_left = seen.unchanged_since + policy.quiet_seconds - now
-    quiet = quiet_left <= 0 and seen.looks >= 2
+    quiet = quiet_left <= 0 and seen.looks >= LEAST_LOOKS
     if policy.protocol is Protocol.MARKER and not seen.observation.marked:
         return Wait(reason="waits for its completion marker", look_again=None, too_old=too_old)
     if policy.protocol is not Protocol.QUIET and seen.observation.size > 0:
