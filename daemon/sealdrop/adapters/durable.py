@@ -1,0 +1,418 @@
+"""Durable files: the one module that writes, renames and syncs what must survive a power cut.
+
+Promises: a file appears under its name whole or not at all (same-directory temporary name, file synced, renamed,
+directory synced, close checked); a rename is on the disk when ``move`` returns; nothing half-made stays behind on any
+branch, and what a killed process leaves is recognised by its name (``is_leftover``).
+
+Names are resolved against an open directory (``Folder``) with ``O_NOFOLLOW``, so nobody can swap a folder for a link
+between two of our steps. ``openat2`` would be stricter still, but the sandbox of our unit makes it ENOSYS.
+
+Fails with ``NoSpace`` when a resource ran out before anything became visible, else with ``StorageFailure``. A failed
+sync is never repeated: a second one may report success for pages that are gone. What a failure *means* for a
+submission is left to the caller.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sealdrop.core.errors import NoSpace, StorageFailure
+
+PRIVATE_FILE = 0o600
+PRIVATE_FOLDER = 0o700
+
+_TEMPORARY = re.compile(r"\.tmp-[0-9a-f]{16}")
+_OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+#: Something ran out, which comes back by itself: stop taking on work, do not stop the agent.
+_EXHAUSTED = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+
+_HINTS = {
+    errno.ENOSPC: "Free space or inodes on this file system",
+    errno.EDQUOT: "Raise the quota of the agent's user",
+    errno.EMFILE: "Raise LimitNOFILE of the unit",
+    errno.ENFILE: "Raise fs.file-max of the host",
+    errno.EROFS: "Look in the kernel log why it is read-only, mend the file system, then start the agent again",
+    errno.EIO: "Look in the kernel log, check the disk, then start the agent again",
+    errno.EACCES: "Give the agent's user access to it",
+    errno.EPERM: "Give the agent's user access to it, and look for an immutable flag (lsattr)",
+    errno.EXDEV: "Keep everything under one root on one mount; two bind mounts of one file system do not do",
+    errno.ELOOP: "Put a real folder there, not a symbolic link",
+    errno.ENOENT: "Make it again (sealdrop init), or mount what belongs there",
+}
+
+
+def shown(name: str | Path) -> str:
+    """Return a file name fit for a message: one line of printable ASCII, whatever bytes the name holds."""
+    return ascii(str(name))[1:-1]
+
+
+def failure(error: OSError, doing: str, where: str | Path) -> StorageFailure:
+    """Turn an error of the system into ours: ``NoSpace`` when a resource ran out, else ``StorageFailure``.
+
+    Args:
+        error: what the system said.
+        doing: what was tried, to follow "cannot".
+        where: the path concerned.
+    """
+    code = error.errno or 0
+    kind = NoSpace if code in _EXHAUSTED else StorageFailure
+    name = errno.errorcode.get(code, str(code))
+    return kind(f"cannot {doing}: {os.strerror(code)} ({name})", where=shown(where), hint=_HINTS.get(code, ""))
+
+
+@contextmanager
+def guarding(doing: str, where: str | Path) -> Iterator[None]:
+    """Let only our errors out of a block that talks to the file system.
+
+    Raises:
+        NoSpace: a resource ran out. StorageFailure: anything else the system refused.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise failure(error, doing, where) from error
+
+
+def is_leftover(name: str) -> bool:
+    """Tell whether a name is a temporary one of this module, left by a process that was killed."""
+    return _TEMPORARY.fullmatch(name) is not None
+
+
+def sync_fd(fd: int, where: str | Path) -> None:
+    """Sync an open file or directory.
+
+    Raises:
+        StorageFailure: always this and never ``NoSpace``: what was written before is in doubt.
+    """
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        reason = failure(error, "sync", where)
+        raise StorageFailure(reason.what, where=reason.where, hint=reason.hint) from error
+
+
+class Folder:
+    """A directory held open: its names are looked up in *it*, never again through a path."""
+
+    __slots__ = ("fd", "path")
+
+    def __init__(self, fd: int, path: Path) -> None:
+        self.fd = fd
+        self.path = path
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open a directory; its last component must not be a symbolic link.
+
+        Raises:
+            StorageFailure: it is missing, no directory, a link, or not readable.
+        """
+        with guarding("open folder", path):
+            return cls(os.open(path, _OPEN_FOLDER), path)
+
+    def child(self, name: str) -> Folder:
+        """Open a directory in this one, not following a link.
+
+        Raises:
+            StorageFailure: it is missing, no directory, a link, or not readable.
+        """
+        path = self.path / name
+        with guarding("open folder", path):
+            return Folder(os.open(name, _OPEN_FOLDER, dir_fd=self.fd), path)
+
+    def make(self, name: str, mode: int = PRIVATE_FOLDER) -> Folder:
+        """Open a directory in this one, making it durably when it is missing.
+
+        Raises:
+            NoSpace, StorageFailure: it could not be made or opened.
+        """
+        path = self.path / name
+        with guarding("make folder", path):
+            try:
+                os.mkdir(name, mode, dir_fd=self.fd)
+            except FileExistsError:
+                made = False
+            else:
+                os.chmod(name, mode, dir_fd=self.fd)  # mkdir let the umask take bits away
+                made = True
+        if made:
+            self.sync()
+        return self.child(name)
+
+    def sync(self) -> None:
+        """Make every earlier change of names in this directory durable.
+
+        Raises:
+            StorageFailure: the sync failed.
+        """
+        sync_fd(self.fd, self.path)
+
+    def stat(self, name: str) -> os.stat_result | None:
+        """Return what ``lstat`` says of a name in this directory, or None when there is no such name.
+
+        Raises:
+            StorageFailure: the system refused to say.
+        """
+        with guarding("look at", self.path / name):
+            try:
+                return os.stat(name, dir_fd=self.fd, follow_symlinks=False)
+            except FileNotFoundError:
+                return None
+
+    def names(self) -> list[str]:
+        """Return the names in this directory, sorted. For our own small folders; an outbox is streamed instead.
+
+        Raises:
+            StorageFailure: it cannot be read.
+        """
+        with guarding("list", self.path):
+            with os.scandir(self.fd) as entries:
+                return sorted(entry.name for entry in entries)
+
+    def rename(self, name: str, into: Folder, new_name: str) -> bool:
+        """Rename without syncing; what is at the target is replaced. Return False when the source is gone.
+
+        Raises:
+            NoSpace, StorageFailure: the system refused.
+        """
+        with guarding("rename", self.path / name):
+            try:
+                os.rename(name, new_name, src_dir_fd=self.fd, dst_dir_fd=into.fd)
+            except FileNotFoundError:
+                return False
+            return True
+
+    def move(self, name: str, into: Folder, new_name: str) -> bool:
+        """Rename, then sync both directories; return False when the source is gone.
+
+        The target is synced first: on a file system without a journal a cut may show both names, never neither.
+
+        Raises:
+            NoSpace: nothing was moved. StorageFailure: nothing was moved, or a sync failed.
+        """
+        if not self.rename(name, into, new_name):
+            return False
+        into.sync()
+        if into.fd != self.fd:
+            self.sync()
+        return True
+
+    def remove(self, name: str) -> bool:
+        """Remove a file or link durably; return False when it was gone already.
+
+        Raises:
+            StorageFailure: it could not be removed, or the sync failed.
+        """
+        with guarding("remove", self.path / name):
+            try:
+                os.unlink(name, dir_fd=self.fd)
+            except FileNotFoundError:
+                return False
+        self.sync()
+        return True
+
+    @contextmanager
+    def draft(self, mode: int = PRIVATE_FILE) -> Iterator[Draft]:
+        """Begin a file under a temporary name; unless it was kept, nothing of it stays.
+
+        Raises:
+            NoSpace, StorageFailure: it could not be made.
+        """
+        name = f".tmp-{secrets.token_hex(8)}"
+        with guarding("create", self.path / name):
+            fd = os.open(name, _CREATE, mode, dir_fd=self.fd)
+        draft = Draft(self, name, fd)
+        try:
+            with guarding("set the mode of", self.path / name):
+                os.fchmod(fd, mode)  # open let the umask take bits away
+            yield draft
+        finally:
+            draft.discard()
+
+    def write_new(self, name: str, data: bytes, *, mode: int = PRIVATE_FILE) -> bool:
+        """Write a whole file durably; return False and change nothing when the name is taken.
+
+        Raises:
+            NoSpace, StorageFailure: nothing is there under the name.
+        """
+        with self.draft(mode) as draft:
+            draft.write(data)
+            return draft.keep_new(name)
+
+    def replace(self, name: str, data: bytes, *, mode: int = PRIVATE_FILE) -> None:
+        """Write a whole file durably, in place of whatever is there under the name.
+
+        Raises:
+            NoSpace, StorageFailure: the old file is there unchanged, or (a failed sync) either of the two.
+        """
+        with self.draft(mode) as draft:
+            draft.write(data)
+            draft.keep(name)
+
+    def clear_leftovers(self) -> int:
+        """Remove the temporary files of killed processes; return how many. Only while nobody else writes here.
+
+        Raises:
+            StorageFailure: one could not be removed.
+        """
+        return sum(self.remove(name) for name in self.names() if is_leftover(name))
+
+    def close(self) -> None:
+        """Let go of the directory; safe to call twice."""
+        if self.fd >= 0:
+            fd, self.fd = self.fd, -1
+            os.close(fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Draft:
+    """A file being written under a temporary name; made by ``Folder.draft``."""
+
+    __slots__ = ("_fd", "_folder", "_name")
+
+    def __init__(self, folder: Folder, name: str, fd: int) -> None:
+        self._folder = folder
+        self._name = name
+        self._fd = fd
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append bytes.
+
+        Raises:
+            NoSpace, StorageFailure: not all of them could be written.
+        """
+        left = memoryview(data)
+        with guarding("write", self._folder.path / self._name):
+            while left:
+                left = left[os.write(self._fd, left) :]
+
+    def keep(self, name: str) -> None:
+        """Sync the file and give it its final name, replacing what is there; sync the directory.
+
+        Raises:
+            StorageFailure: a sync, close or rename failed.
+        """
+        self._finish()
+        if not self._folder.move(self._name, self._folder, name):
+            message = "the temporary file was removed by somebody else"
+            raise StorageFailure(message, where=shown(self._folder.path), hint="Find out who removes files here")
+
+    def keep_new(self, name: str) -> bool:
+        """Sync the file and give it its final name unless that is taken; sync the directory.
+
+        A hard link is the step that refuses: unlike a rename it never replaces.
+
+        Raises:
+            StorageFailure: a sync, close or link failed.
+        """
+        self._finish()
+        folder = self._folder
+        with guarding("create", folder.path / name):
+            try:
+                os.link(self._name, name, src_dir_fd=folder.fd, dst_dir_fd=folder.fd, follow_symlinks=False)
+            except FileExistsError:
+                return False
+            os.unlink(self._name, dir_fd=folder.fd)
+        folder.sync()
+        return True
+
+    def discard(self) -> None:
+        """Close and remove what was not kept. Errors are moot here: the caller is told of the first one already."""
+        with suppress(OSError):
+            if self._fd >= 0:
+                os.close(self._fd)
+        self._fd = -1
+        with suppress(OSError):
+            os.unlink(self._name, dir_fd=self._folder.fd)
+
+    def _finish(self) -> None:
+        path = self._folder.path / self._name
+        sync_fd(self._fd, path)
+        fd, self._fd = self._fd, -1  # whatever close says, the descriptor is gone
+        with guarding("close", path):
+            os.close(fd)
+
+
+def write_new(path: Path, data: bytes, *, mode: int = PRIVATE_FILE) -> bool:
+    """``Folder.write_new`` for a path."""
+    with Folder.open(path.parent) as folder:
+        return folder.write_new(path.name, data, mode=mode)
+
+
+def replace(path: Path, data: bytes, *, mode: int = PRIVATE_FILE) -> None:
+    """``Folder.replace`` for a path."""
+    with Folder.open(path.parent) as folder:
+        folder.replace(path.name, data, mode=mode)
+
+
+def move(source: Path, target: Path) -> bool:
+    """``Folder.move`` for two paths."""
+    with Folder.open(source.parent) as here, Folder.open(target.parent) as there:
+        return here.move(source.name, there, target.name)
+
+
+def remove(path: Path) -> bool:
+    """``Folder.remove`` for a path."""
+    with Folder.open(path.parent) as folder:
+        return folder.remove(path.name)
+
+
+def keep(temporary: Path, final: Path) -> bool:
+    """Sync a file that somebody else wrote, then rename it within its folder and sync that; False when it is gone.
+
+    Raises:
+        StorageFailure: a sync or rename failed.
+    """
+    with Folder.open(final.parent) as folder:
+        with guarding("open", temporary):
+            try:
+                fd = os.open(temporary.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder.fd)
+            except FileNotFoundError:
+                return False
+        try:
+            sync_fd(fd, temporary)
+        finally:
+            os.close(fd)
+        return folder.move(temporary.name, folder, final.name)
+
+
+def sync_dir(path: Path) -> None:
+    """``Folder.sync`` for a path."""
+    with Folder.open(path) as folder:
+        folder.sync()
+
+
+def make_dirs(path: Path, *, mode: int = PRIVATE_FOLDER) -> None:
+    """Make a directory and whatever is missing above it, each durably.
+
+    Raises:
+        NoSpace, StorageFailure: one could not be made.
+    """
+    missing = [path]
+    while not missing[-1].parent.exists():
+        missing.append(missing[-1].parent)
+    with Folder.open(missing[-1].parent.resolve()) as parent:
+        folder = parent
+        for step in reversed(missing):
+            deeper = folder.make(step.name, mode)
+            if folder is not parent:
+                folder.close()
+            folder = deeper
+        folder.close()
