@@ -20,6 +20,9 @@ class Parcel:
         remote_name: deterministic final name.
         path: the sealed file. size, sha256: as recorded when it was sealed.
         interrupted: an earlier attempt ended without a certain outcome: look before sending.
+        attempt: for ``deliver`` the number of this attempt, for ``find`` the number of the attempt that was cut.
+            Temporary names carry it: a rename that a stuck far end executes late then finds nothing to move, instead
+            of moving the half-written copy of a later attempt.
     """
 
     submission: SubmissionId
@@ -28,6 +31,7 @@ class Parcel:
     size: int
     sha256: str
     interrupted: bool = False
+    attempt: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,11 +93,13 @@ class Transport(Protocol):
         visible. MUST NOT call it when the look finds the object already there (outcome FOUND).
         MUST refuse to deliver below the route's minimum proof *before* anything becomes visible.
         MUST never overwrite. MUST leave only names that carry ``parcel.submission``, and remove its own leftovers.
-        ``progress`` is called with bytes done, as they are acknowledged.
+        MUST compare what it reads from ``parcel.path`` with ``parcel.sha256`` before ``commit``.
+        ``progress`` is called with bytes done, as they are acknowledged; what it or ``commit`` raises leaves unchanged.
 
         Raises:
             TemporaryFailure: may succeed later. RouteUnusable: the route itself is wrong; nothing was sent.
-            PermanentFailure: conflict at the far end, too large, proof below the minimum.
+            PermanentFailure: conflict at the far end, too large, or the sealed file is no longer what was sealed.
+            StorageFailure: the sealed file cannot be read.
         """
         ...
 
