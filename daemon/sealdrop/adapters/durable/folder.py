@@ -1,15 +1,11 @@
-"""Durable files: the one module that writes, renames and syncs what must survive a power cut.
+"""A directory held open, and files that appear in it whole or not at all.
 
-Promises: a file appears under its name whole or not at all (same-directory temporary name, file synced, renamed,
-directory synced, close checked); a rename is on the disk when ``move`` returns; nothing half-made stays behind on any
-branch, and what a killed process leaves is recognised by its name (``is_leftover``).
+Names are resolved against the open directory with ``O_NOFOLLOW``, so nobody can swap a folder for a link between two
+of our steps. ``openat2`` would be stricter still, but the sandbox of our unit makes it ENOSYS.
 
-Names are resolved against an open directory (``Folder``) with ``O_NOFOLLOW``, so nobody can swap a folder for a link
-between two of our steps. ``openat2`` would be stricter still, but the sandbox of our unit makes it ENOSYS.
-
-Fails with ``NoSpace`` when a resource ran out before anything became visible, else with ``StorageFailure``. A failed
-sync is never repeated: a second one may report success for pages that are gone. What a failure *means* for a
-submission is left to the caller.
+A new file has a temporary name in the same directory until it is written, synced and closed without an error; then it
+is renamed (or linked, where nothing may be replaced) and the directory is synced. Nothing half-made stays behind on
+any branch; what a killed process leaves is recognised by its name (``is_leftover``).
 """
 
 from __future__ import annotations
@@ -18,13 +14,14 @@ import errno
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sealdrop.core.errors import NoSpace, StorageFailure
+from sealdrop.adapters.durable.trouble import failure, guarding, shown
+from sealdrop.core.errors import StorageFailure
 
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
@@ -32,55 +29,8 @@ PRIVATE_FOLDER = 0o700
 _TEMPORARY = re.compile(r"\.tmp-[0-9a-f]{16}")
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-
-#: Something ran out, which comes back by itself: stop taking on work, do not stop the agent.
-_EXHAUSTED = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
-
-_HINTS = {
-    errno.ENOSPC: "Free space or inodes on this file system",
-    errno.EDQUOT: "Raise the quota of the agent's user",
-    errno.EMFILE: "Raise LimitNOFILE of the unit",
-    errno.ENFILE: "Raise fs.file-max of the host",
-    errno.EROFS: "Look in the kernel log why it is read-only, mend the file system, then start the agent again",
-    errno.EIO: "Look in the kernel log, check the disk, then start the agent again",
-    errno.EACCES: "Give the agent's user access to it",
-    errno.EPERM: "Give the agent's user access to it, and look for an immutable flag (lsattr)",
-    errno.EXDEV: "Keep everything under one root on one mount; two bind mounts of one file system do not do",
-    errno.ELOOP: "Put a real folder there, not a symbolic link",
-    errno.ENOENT: "Make it again (sealdrop init), or mount what belongs there",
-}
-
-
-def shown(name: str | Path) -> str:
-    """Return a file name fit for a message: one line of printable ASCII, whatever bytes the name holds."""
-    return ascii(str(name))[1:-1]
-
-
-def failure(error: OSError, doing: str, where: str | Path) -> StorageFailure:
-    """Turn an error of the system into ours: ``NoSpace`` when a resource ran out, else ``StorageFailure``.
-
-    Args:
-        error: what the system said.
-        doing: what was tried, to follow "cannot".
-        where: the path concerned.
-    """
-    code = error.errno or 0
-    kind = NoSpace if code in _EXHAUSTED else StorageFailure
-    name = errno.errorcode.get(code, str(code))
-    return kind(f"cannot {doing}: {os.strerror(code)} ({name})", where=shown(where), hint=_HINTS.get(code, ""))
-
-
-@contextmanager
-def guarding(doing: str, where: str | Path) -> Iterator[None]:
-    """Let only our errors out of a block that talks to the file system.
-
-    Raises:
-        NoSpace: a resource ran out. StorageFailure: anything else the system refused.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise failure(error, doing, where) from error
+#: A file system that has no notion of syncing a directory (some network ones) says one of these.
+_NO_SYNC = {errno.EINVAL, errno.EOPNOTSUPP}
 
 
 def is_leftover(name: str) -> bool:
@@ -155,7 +105,22 @@ class Folder:
         Raises:
             StorageFailure: the sync failed.
         """
-        sync_fd(self.fd, self.path)
+        try:
+            sync_fd(self.fd, self.path)
+        except StorageFailure as error:
+            if not (isinstance(error.__cause__, OSError) and error.__cause__.errno in _NO_SYNC):
+                raise
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        """Device and inode: what stays when the path leads elsewhere.
+
+        Raises:
+            StorageFailure: the system refused to say.
+        """
+        with guarding("look at", self.path):
+            status = os.fstat(self.fd)
+        return status.st_dev, status.st_ino
 
     def stat(self, name: str) -> os.stat_result | None:
         """Return what ``lstat`` says of a name in this directory, or None when there is no such name.
@@ -175,9 +140,8 @@ class Folder:
         Raises:
             StorageFailure: it cannot be read.
         """
-        with guarding("list", self.path):
-            with os.scandir(self.fd) as entries:
-                return sorted(entry.name for entry in entries)
+        with guarding("list", self.path), os.scandir(self.fd) as entries:
+            return sorted(entry.name for entry in entries)
 
     def rename(self, name: str, into: Folder, new_name: str) -> bool:
         """Rename without syncing; what is at the target is replaced. Return False when the source is gone.
@@ -259,6 +223,35 @@ class Folder:
             draft.write(data)
             draft.keep(name)
 
+    def replace_all(self, files: Iterable[tuple[str, bytes]], *, mode: int = PRIVATE_FILE) -> None:
+        """``replace`` several files, each whole and in the given order, with one sync of the directory for all.
+
+        Raises:
+            NoSpace, StorageFailure: some of them may have been replaced.
+        """
+        for name, data in files:
+            with self.draft(mode) as draft:
+                draft.write(data)
+                draft.keep_unsynced(name)
+        self.sync()
+
+    def remove_empty(self, name: str) -> bool:
+        """Remove a directory in this one unless it holds something; return whether it is gone. Not synced.
+
+        Raises:
+            StorageFailure: the system refused for another reason.
+        """
+        with guarding("remove", self.path / name):
+            try:
+                os.rmdir(name, dir_fd=self.fd)
+            except FileNotFoundError:
+                return True
+            except OSError as error:
+                if error.errno in {errno.ENOTEMPTY, errno.EEXIST}:
+                    return False
+                raise
+        return True
+
     def clear_leftovers(self) -> int:
         """Remove the temporary files of killed processes; return how many. Only while nobody else writes here.
 
@@ -292,7 +285,7 @@ class Draft:
         self._name = name
         self._fd = fd
 
-    def write(self, data: bytes | memoryview) -> None:
+    def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append bytes.
 
         Raises:
@@ -309,8 +302,17 @@ class Draft:
         Raises:
             StorageFailure: a sync, close or rename failed.
         """
+        self.keep_unsynced(name)
+        self._folder.sync()
+
+    def keep_unsynced(self, name: str) -> None:
+        """``keep``, leaving the sync of the directory to the caller, who has more to do in it.
+
+        Raises:
+            StorageFailure: a sync, close or rename failed.
+        """
         self._finish()
-        if not self._folder.move(self._name, self._folder, name):
+        if not self._folder.rename(self._name, self._folder, name):
             message = "the temporary file was removed by somebody else"
             raise StorageFailure(message, where=shown(self._folder.path), hint="Find out who removes files here")
 
@@ -348,71 +350,3 @@ class Draft:
         fd, self._fd = self._fd, -1  # whatever close says, the descriptor is gone
         with guarding("close", path):
             os.close(fd)
-
-
-def write_new(path: Path, data: bytes, *, mode: int = PRIVATE_FILE) -> bool:
-    """``Folder.write_new`` for a path."""
-    with Folder.open(path.parent) as folder:
-        return folder.write_new(path.name, data, mode=mode)
-
-
-def replace(path: Path, data: bytes, *, mode: int = PRIVATE_FILE) -> None:
-    """``Folder.replace`` for a path."""
-    with Folder.open(path.parent) as folder:
-        folder.replace(path.name, data, mode=mode)
-
-
-def move(source: Path, target: Path) -> bool:
-    """``Folder.move`` for two paths."""
-    with Folder.open(source.parent) as here, Folder.open(target.parent) as there:
-        return here.move(source.name, there, target.name)
-
-
-def remove(path: Path) -> bool:
-    """``Folder.remove`` for a path."""
-    with Folder.open(path.parent) as folder:
-        return folder.remove(path.name)
-
-
-def keep(temporary: Path, final: Path) -> bool:
-    """Sync a file that somebody else wrote, then rename it within its folder and sync that; False when it is gone.
-
-    Raises:
-        StorageFailure: a sync or rename failed.
-    """
-    with Folder.open(final.parent) as folder:
-        with guarding("open", temporary):
-            try:
-                fd = os.open(temporary.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder.fd)
-            except FileNotFoundError:
-                return False
-        try:
-            sync_fd(fd, temporary)
-        finally:
-            os.close(fd)
-        return folder.move(temporary.name, folder, final.name)
-
-
-def sync_dir(path: Path) -> None:
-    """``Folder.sync`` for a path."""
-    with Folder.open(path) as folder:
-        folder.sync()
-
-
-def make_dirs(path: Path, *, mode: int = PRIVATE_FOLDER) -> None:
-    """Make a directory and whatever is missing above it, each durably.
-
-    Raises:
-        NoSpace, StorageFailure: one could not be made.
-    """
-    missing = [path]
-    while not missing[-1].parent.exists():
-        missing.append(missing[-1].parent)
-    with Folder.open(missing[-1].parent.resolve()) as parent:
-        folder = parent
-        for step in reversed(missing):
-            deeper = folder.make(step.name, mode)
-            if folder is not parent:
-                folder.close()
-            folder = deeper
-        folder.close()

@@ -1,0 +1,64 @@
+"""What the system refused, in our words: ``NoSpace`` when a resource ran out, else ``StorageFailure``.
+
+Every block that touches the disk runs inside ``guarding``, so no ``OSError`` leaves it. The sentence names the path
+(escaped: a name may hold anything), the system's own words and the errno's name, and what to do about it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sealdrop.core.errors import NoSpace, StorageFailure
+
+#: Something ran out, which comes back by itself: stop taking on work, do not stop the agent.
+_EXHAUSTED = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+
+_HINTS = {
+    errno.ENOSPC: "Free space or inodes on this file system",
+    errno.EDQUOT: "Raise the quota of the agent's user",
+    errno.EMFILE: "Raise LimitNOFILE of the unit",
+    errno.ENFILE: "Raise fs.file-max of the host",
+    errno.EROFS: "Look in the kernel log why it is read-only, mend the file system, then start the agent again",
+    errno.EIO: "Look in the kernel log, check the disk, then start the agent again",
+    errno.EACCES: "Give the agent's user access to it",
+    errno.EPERM: "Give the agent's user access to it, and look for an immutable flag (lsattr)",
+    errno.EXDEV: "Keep everything under one root on one mount; two bind mounts of one file system do not do",
+    errno.ELOOP: "Put a real folder there, not a symbolic link",
+    errno.ENOENT: "Make it again (sealdrop init), or mount what belongs there",
+}
+
+
+def shown(name: str | Path) -> str:
+    """Return a file name fit for a message: one line of printable ASCII, whatever bytes the name holds."""
+    return ascii(str(name))[1:-1]
+
+
+def failure(error: OSError, doing: str, where: str | Path) -> StorageFailure:
+    """Turn an error of the system into ours: ``NoSpace`` when a resource ran out, else ``StorageFailure``.
+
+    Args:
+        error: what the system said.
+        doing: what was tried, to follow "cannot".
+        where: the path concerned.
+    """
+    code = error.errno or 0
+    kind = NoSpace if code in _EXHAUSTED else StorageFailure
+    name = errno.errorcode.get(code, str(code))
+    return kind(f"cannot {doing}: {os.strerror(code)} ({name})", where=shown(where), hint=_HINTS.get(code, ""))
+
+
+@contextmanager
+def guarding(doing: str, where: str | Path) -> Iterator[None]:
+    """Let only our errors out of a block that talks to the file system.
+
+    Raises:
+        NoSpace: a resource ran out. StorageFailure: anything else the system refused.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise failure(error, doing, where) from error
