@@ -15,6 +15,7 @@ class HoldReason(Enum):
     POISON = "poison"  # the process died on this file three times
     UNKNOWN_OUTCOME = "unknown-outcome"  # the object may be at the far end; only a person can tell
     SUPERSEDED = "superseded"  # a newer one replaces it
+    OUT_OF_ORDER = "out-of-order"  # a newer one of its ordering keys has landed already
     DUPLICATE = "duplicate"  # equal bytes were seen before
     PARTLY_DELIVERED = "partly-delivered"  # one leg landed, another was given up
     OPERATOR = "operator"  # a person stopped it
@@ -26,7 +27,7 @@ class Lifter(Enum):
 
     OPERATOR = "operator"  # any operator, with a reason
     APPROVERS = "approvers"  # signed statements only
-    NOBODY = "nobody"  # it is final; the submission can only be abandoned
+    NOBODY = "nobody"  # never released: only the step that answers it ends it (abandon, retry, delivery by hand)
 
 
 _LIFTERS = {
@@ -36,8 +37,9 @@ _LIFTERS = {
     HoldReason.POISON: Lifter.OPERATOR,
     HoldReason.UNKNOWN_OUTCOME: Lifter.OPERATOR,
     HoldReason.SUPERSEDED: Lifter.NOBODY,
+    HoldReason.OUT_OF_ORDER: Lifter.OPERATOR,
     HoldReason.DUPLICATE: Lifter.OPERATOR,
-    HoldReason.PARTLY_DELIVERED: Lifter.OPERATOR,
+    HoldReason.PARTLY_DELIVERED: Lifter.NOBODY,
     HoldReason.OPERATOR: Lifter.OPERATOR,
     HoldReason.FAULT: Lifter.OPERATOR,
 }

@@ -46,6 +46,13 @@ TO_FILE = frozenset({State.REJECTED, State.DUPLICATE, State.SET_ASIDE, State.DEL
 #: States in which legs are owed and may be attempted.
 DELIVERABLE = frozenset({State.SEALED, State.DEFERRED})
 _WAITING = frozenset({State.CLAIMED, State.ACCEPTED, *DELIVERABLE, State.PARTLY_DELIVERED})
+#: What is being done with a submission: checked, sealed, delivered, filed.
+_STAGES = (
+    frozenset({State.CLAIMED}),
+    frozenset({State.ACCEPTED}),
+    DELIVERABLE | {State.PARTLY_DELIVERED},
+    TO_FILE | TERMINAL,
+)
 
 Table = dict[type[ev.Event], dict[State | None, frozenset[State]]]
 
@@ -111,6 +118,7 @@ class Leg:
     Args:
         attempts: attempts begun. trying: number of the attempt under way, None between attempts.
         transport: of the newest attempt. committing: the object may have become visible and no outcome is known.
+        commit_attempt: the attempt whose commit began last.
         not_before: earliest next attempt. reason: why the last attempt failed.
         receipt: the proof, once delivered. given_up: it cannot succeed.
     """
@@ -121,6 +129,7 @@ class Leg:
     trying: int | None = None
     transport: str | None = None
     committing: ProofLevel | None = None
+    commit_attempt: int = 0
     interrupted: bool = False
     not_before: datetime | None = None
     reason: str | None = None
@@ -140,7 +149,10 @@ class Leg:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """The fold of a submission's events: everything a decision needs."""
+    """The fold of a submission's events: everything a decision needs.
+
+    ``released`` keeps which reasons to hold a person has lifted, so that the same reason does not hold it again.
+    """
 
     submission: Submission
     state: State
@@ -157,6 +169,7 @@ class Record:
     legs: tuple[Leg, ...] = ()
     seal: Seal | None = None
     holds: tuple[Hold, ...] = ()
+    released: tuple[HoldReason, ...] = ()
     findings: tuple[Finding, ...] = ()
     suppressed: int = 0
     recoveries: int = 0
@@ -205,6 +218,8 @@ def apply(record: Record | None, stream: str, event: ev.Event, at: datetime) -> 
     if after.state not in allowed:
         message = f"{type(event).__name__} may not lead from {before} to {after.state}"
         raise StaleTransition(message, where=stream)
+    if record is not None and not any({record.state, after.state} <= stage for stage in _STAGES):
+        return replace(after, recoveries=0)  # poison is what kills the process in a row at one stage
     return after
 
 
@@ -278,8 +293,8 @@ def _judged(record: Record, event: ev.DuplicateOf | ev.Accepted | ev.Rejected) -
             text = f"equal bytes to submission {event.original}"
             if event.hold:
                 hold = Hold(reason=HoldReason.DUPLICATE, text=text)
-                return replace(record, duplicate_of=event.original, holds=(*record.holds, hold))
-            return replace(record, duplicate_of=event.original, state=State.DUPLICATE, reason=text)
+                return replace(record, duplicate_of=event.original, holds=_with(record.holds, hold))
+            return replace(record, duplicate_of=event.original, state=State.DUPLICATE, holds=(), reason=text)
         case ev.Rejected():
             return replace(
                 record, state=State.REJECTED, profile=event.profile, profile_version=event.profile_version,
@@ -302,24 +317,40 @@ def _judged(record: Record, event: ev.DuplicateOf | ev.Accepted | ev.Rejected) -
 def _holding(record: Record, event: ev.Superseded | ev.Held | ev.Released) -> Record:
     match event:
         case ev.Superseded():
-            _require(record, not any(leg.trying is not None for leg in record.legs), "an attempt is under way")
+            _require(record, record.superseded_by is None, "superseded already")
+            _require(record, all(leg.trying is None for leg in record.legs), "an attempt is under way")
             hold = Hold(reason=HoldReason.SUPERSEDED, text=f"submission {event.by} is newer and replaces it")
-            return replace(record, superseded_by=event.by, holds=(*record.holds, hold))
+            return replace(record, superseded_by=event.by, holds=_with(record.holds, hold))
         case ev.Held():
-            kept = tuple(hold for hold in record.holds if hold.reason is not event.hold.reason)
-            return replace(record, holds=(*kept, event.hold))
+            _require(record, event.hold.lifter is not Lifter.NOBODY, "such a hold comes with its own event")
+            return replace(record, holds=_with(record.holds, event.hold))
         case ev.Released():
             lifted = [hold for hold in record.holds if hold.reason is event.reason]
             _require(record, bool(lifted), f"there is no hold {event.reason.value!r}")
             _require(record, lifted[0].lifter is Lifter.OPERATOR, f"an operator may not lift {event.reason.value!r}")
-            kept = tuple(hold for hold in record.holds if hold.reason is not event.reason)
+            kept = _without(record.holds, event.reason)
             recoveries = 0 if event.reason is HoldReason.POISON else record.recoveries
             legs = record.legs
             if event.reason is HoldReason.UNKNOWN_OUTCOME:  # the person found out; the next attempt looks first
-                legs = tuple(replace(leg, committing=None, interrupted=leg.uncertain) for leg in legs)
-            return replace(record, holds=kept, recoveries=recoveries, legs=legs)
+                legs = tuple(_found_out(leg) for leg in legs)
+            released = (*record.released, event.reason)
+            return replace(record, holds=kept, recoveries=recoveries, legs=legs, released=released)
         case _ as unreachable:
             assert_never(unreachable)
+
+
+def _without(holds: tuple[Hold, ...], reason: HoldReason) -> tuple[Hold, ...]:
+    return tuple(hold for hold in holds if hold.reason is not reason)
+
+
+def _with(holds: tuple[Hold, ...], hold: Hold) -> tuple[Hold, ...]:
+    """Add a hold; a reason holds once and its newest sentence counts."""
+    return (*_without(holds, hold.reason), hold)
+
+
+def _found_out(leg: Leg) -> Leg:
+    """Settle a doubt left by an earlier attempt; one that is under way now keeps its own."""
+    return replace(leg, committing=None, interrupted=True) if leg.uncertain and leg.trying is None else leg
 
 
 def _retried(record: Record) -> Record:
@@ -327,8 +358,7 @@ def _retried(record: Record) -> Record:
         leg if leg.receipt is not None else replace(leg, given_up=False, not_before=None) for leg in record.legs
     )
     state = State.DEFERRED if record.state is State.PARTLY_DELIVERED else record.state
-    holds = tuple(hold for hold in record.holds if hold.reason is not HoldReason.PARTLY_DELIVERED)
-    return replace(record, legs=legs, state=state, holds=holds)
+    return replace(record, legs=legs, state=state, holds=_without(record.holds, HoldReason.PARTLY_DELIVERED))
 
 
 Delivering = (
@@ -354,11 +384,13 @@ def _delivering(record: Record, event: Delivering) -> Record:
             changed = replace(leg, attempts=event.attempt, trying=event.attempt, transport=event.transport)
         case ev.CommitStarted():
             _require_trying(record, leg, event.attempt)
-            changed = replace(leg, committing=event.proof)
+            _require(record, not leg.uncertain, "the outcome of an earlier commit is not known")
+            changed = replace(leg, committing=event.proof, commit_attempt=event.attempt)
         case ev.AttemptInterrupted():
             _require_trying(record, leg, event.attempt)
             changed = replace(leg, trying=None, interrupted=True)
         case ev.LegDelivered():
+            _require(record, leg.attempts > 0, "no attempt was ever started")
             _require(record, event.attempt == leg.attempts, "the attempt is not the newest")
             changed = replace(leg, trying=None, committing=None, interrupted=False, receipt=event.receipt, reason=None)
         case ev.Deferred():
@@ -369,7 +401,10 @@ def _delivering(record: Record, event: Delivering) -> Record:
             )  # fmt: skip
         case ev.GaveUp():
             _require(record, event.attempt == leg.attempts, "the attempt is not the newest")
-            changed = replace(leg, trying=None, given_up=True, reason=event.reason)
+            # Filing in doubt what may have landed needs a person; an attempt that ends knows what it found.
+            _require(record, leg.trying is not None or not leg.uncertain, "the outcome of a commit is not known")
+            looked = leg.interrupted or leg.uncertain
+            changed = replace(leg, trying=None, interrupted=looked, given_up=True, reason=event.reason)
         case ev.DeliveredByHand():
             _require(record, leg.trying is None, "an attempt is under way")
             _require(record, leg.receipt is None, f"leg {leg.name!r} is delivered already")
@@ -393,8 +428,7 @@ def _settle(record: Record, *, deferred: bool) -> Record:
         reason = "; ".join(f"{leg.name}: {leg.reason}" for leg in legs if leg.given_up)
         if any(leg.receipt is not None for leg in legs):
             hold = Hold(reason=HoldReason.PARTLY_DELIVERED, text=reason)
-            kept = tuple(one for one in record.holds if one.reason is not HoldReason.PARTLY_DELIVERED)
-            return replace(record, state=State.PARTLY_DELIVERED, holds=(*kept, hold), reason=reason)
+            return replace(record, state=State.PARTLY_DELIVERED, holds=_with(record.holds, hold), reason=reason)
         return replace(record, state=State.UNDELIVERABLE, holds=(), reason=reason)
     return replace(record, state=State.DEFERRED) if deferred else record
 

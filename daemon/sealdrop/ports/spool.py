@@ -98,6 +98,14 @@ class Spool(Protocol):
         """Return the path of the private copy."""
         ...
 
+    def intact(self, submission: SubmissionId, outbox: str, sha256: str) -> bool:
+        """Tell whether the private copy still has this digest (lower-case hex), reading it as a stream.
+
+        Raises:
+            StorageFailure: the private copy cannot be read.
+        """
+        ...
+
     def sealed(self, submission: SubmissionId, outbox: str) -> Path:
         """Return the path of the sealed file."""
         ...

@@ -1,0 +1,58 @@
+"""Order: whether an older submission of the same kind stands in the way of a newer one.
+
+Submissions of one kind that share an ordering key reach the far end in claim order. Where a newer file *replaces*
+an older one (ADT thresholds), an older one that cannot go now is superseded: it never lands later. That is safe only
+when the newer file covers every key of the older; otherwise the keys left out would be lost, so the newer waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+
+from sealdrop.core.lifecycle import Record, State
+
+
+class OrderPolicy(Enum):
+    """How a kind is ordered."""
+
+    SUPERSEDE = "supersede"  # a newer one replaces an older one that cannot go now
+    CLAIM_ORDER = "claim-order"  # one after the other, whatever it takes
+    NONE = "none"  # any order
+
+
+class Way(Enum):
+    """What an older submission means for a newer one."""
+
+    CLEAR = "clear"  # nothing
+    WAIT = "wait"  # the newer waits for the older
+    SUPERSEDE = "supersede"  # the older is to be superseded, then the way is clear
+
+
+def way(policy: OrderPolicy, older: Record, newer_keys: Sequence[str], *, older_can_go: bool) -> Way:
+    """Decide what ``older`` means for a newer submission that is ready to be delivered.
+
+    Args:
+        policy: of their common kind.
+        older: open, claimed before the newer one.
+        newer_keys: ordering keys of the newer one.
+        older_can_go: the older one is being worked on or could be this instant (neither held nor deferred).
+    """
+    if policy is OrderPolicy.NONE or older.superseded_by is not None or not undelivered(older):
+        return Way.CLEAR
+    if older.state is State.CLAIMED:
+        # Its keys are not known yet. A held one could block its whole kind for days; it is judged again,
+        # against what has been delivered meanwhile, when it is released.
+        return Way.CLEAR if older.holds else Way.WAIT
+    if not set(older.ordering_keys) & set(newer_keys):
+        return Way.CLEAR
+    if any(leg.trying is not None for leg in older.legs) or older_can_go:
+        return Way.WAIT
+    if policy is OrderPolicy.SUPERSEDE and set(older.ordering_keys) <= set(newer_keys):
+        return Way.SUPERSEDE
+    return Way.WAIT
+
+
+def undelivered(record: Record) -> bool:
+    """Tell whether something of this submission may still reach the far end."""
+    return record.state in {State.CLAIMED, State.ACCEPTED, State.SEALED, State.DEFERRED, State.PARTLY_DELIVERED}
