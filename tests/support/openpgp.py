@@ -89,7 +89,8 @@ def make_key(
     expire: str = "never",
     passphrase: str = "",
     at: str | None = None,
-    finish: Sequence[Sequence[str]] = (),
+    options: Sequence[str] = (),
+    revoked: bool = False,
 ) -> Key:
     """Make a key and export it to ``folder``.
 
@@ -100,16 +101,18 @@ def make_key(
         subkeys: (algorithm, usage, expire) of each.
         passphrase: protects the exported secret key.
         at: the faked time of its making; with ``expire="1d"`` a key that has long expired.
-        finish: further gpg commands before the export; ``{fpr}`` stands for the fingerprint.
+        options: further options of gpg, such as ``--cert-digest-algo``.
+        revoked: publish its revocation.
     """
-    secret = ("--passphrase", passphrase)
+    secret = ("--passphrase", passphrase, *options)
     with home() as own:
         gpg(own, *secret, "--quick-generate-key", user_id, primary, usage, expire, at=at)
         fingerprint = fingerprints(own)[0]
         for algorithm, use, ends in subkeys:
             gpg(own, *secret, "--quick-add-key", fingerprint, algorithm, use, ends, at=at)
-        for command in finish:
-            gpg(own, *secret, *(part.format(fpr=fingerprint, home=own) for part in command), at=at)
+        if revoked:
+            statement = (own / "openpgp-revocs.d" / f"{fingerprint}.rev").read_bytes()
+            gpg(own, "--import", stdin=statement.replace(b":-----BEGIN", b"-----BEGIN"))
         public = gpg(own, "--export", fingerprint).stdout
         private = gpg(own, *secret, "--export-secret-keys", fingerprint).stdout
         rest = tuple(fingerprints(own)[1:])
