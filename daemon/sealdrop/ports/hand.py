@@ -1,4 +1,4 @@
-"""What is in hand: a trace, left behind by a process that dies, of what it was working on."""
+"""What is in hand: which submissions workers are busy with, remembered beyond the death of the process."""
 
 from __future__ import annotations
 
@@ -9,20 +9,35 @@ from sealdrop.core.submission import SubmissionId
 
 
 class InHand(Protocol):
-    """Notes of work in hand that survive the death of the process (not a power cut, which is nobody's fault)."""
+    """Notes what each worker is doing, so that the next start can tell which file a dead process was busy with.
+
+    It outlives the process, not the machine: a power cut is the fault of no file.
+    """
 
     def begin(self, submission: SubmissionId, doing: str) -> int:
-        """Note that work begins; return the slot to hand to ``end``. MUST be cheap: no sync."""
+        """Note that a worker took a submission in hand; return the slot to end it with. MUST be thread-safe.
+
+        Raises:
+            StorageFailure: the note cannot be written.
+        """
         ...
 
     def end(self, slot: int) -> None:
-        """Note that the work is over, well or not."""
+        """Forget a slot. MUST be thread-safe.
+
+        Raises:
+            StorageFailure: the note cannot be removed.
+        """
         ...
 
     def left(self) -> Sequence[tuple[SubmissionId, str]]:
-        """Return what an earlier process had in hand when it died."""
+        """Return what an earlier process had in hand when it died: each submission, and what was being done."""
         ...
 
     def clear(self) -> None:
-        """Forget what an earlier process left."""
+        """Forget what an earlier process left, once it is booked. What this process has in hand stays.
+
+        Raises:
+            StorageFailure: the notes cannot be removed.
+        """
         ...

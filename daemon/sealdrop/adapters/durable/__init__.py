@@ -11,7 +11,7 @@ submission is left to the caller.
 Every adapter may import this package, and only this package: ``from sealdrop.adapters.durable import …``.
 """
 
-from sealdrop.adapters.durable.files import keep, make_dirs, move, remove, replace, sync_dir, write_new
+from sealdrop.adapters.durable.files import keep, make_dirs, move, probe_rename, remove, replace, sync_dir, write_new
 from sealdrop.adapters.durable.folder import PRIVATE_FILE, PRIVATE_FOLDER, Draft, Folder, is_leftover
 from sealdrop.adapters.durable.foreign import Reading, read_foreign, why_not_a_file
 from sealdrop.adapters.durable.lease import lease_available, may_lease_others, read_lease
@@ -34,6 +34,7 @@ __all__ = [
     "make_dirs",
     "may_lease_others",
     "move",
+    "probe_rename",
     "read_foreign",
     "read_lease",
     "remove",

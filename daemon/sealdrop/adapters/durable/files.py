@@ -52,6 +52,17 @@ def keep(temporary: Path, final: Path) -> bool:
         return folder.move(temporary.name, folder, final.name)
 
 
+def probe_rename(source: Folder, target: Folder) -> None:
+    """Prove that a file can be renamed from one folder into another; nothing of the proof stays.
+
+    Raises:
+        NoSpace, StorageFailure: it cannot, and the cause says why (EXDEV: not one mount).
+    """
+    with source.draft() as draft:
+        source.rename(draft.name, target, draft.name)
+        target.remove(draft.name)
+
+
 def sync_dir(path: Path) -> None:
     """``Folder.sync`` for a path."""
     with Folder.open(path) as folder:

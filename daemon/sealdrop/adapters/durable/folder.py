@@ -11,6 +11,7 @@ any branch; what a killed process leaves is recognised by its name (``is_leftove
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import secrets
@@ -278,11 +279,11 @@ class Folder:
 class Draft:
     """A file being written under a temporary name; made by ``Folder.draft``."""
 
-    __slots__ = ("_fd", "_folder", "_name")
+    __slots__ = ("_fd", "_folder", "name")
 
     def __init__(self, folder: Folder, name: str, fd: int) -> None:
         self._folder = folder
-        self._name = name
+        self.name = name
         self._fd = fd
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
@@ -292,9 +293,23 @@ class Draft:
             NoSpace, StorageFailure: not all of them could be written.
         """
         left = memoryview(data)
-        with guarding("write", self._folder.path / self._name):
+        with guarding("write", self._folder.path / self.name):
             while left:
                 left = left[os.write(self._fd, left) :]
+
+    def digest_on_disk(self) -> str:
+        """Sync the file, drop it from the page cache, read it back, and return its SHA-256 in lower-case hex.
+
+        Raises:
+            StorageFailure: a sync or read failed.
+        """
+        path = self._folder.path / self.name
+        sync_fd(self._fd, path)
+        with guarding("read back", path):
+            fd = os.open(self.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._folder.fd)
+            with os.fdopen(fd, "rb", buffering=0) as written:
+                os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+                return hashlib.file_digest(written, "sha256").hexdigest()
 
     def keep(self, name: str) -> None:
         """Sync the file and give it its final name, replacing what is there; sync the directory.
@@ -312,7 +327,7 @@ class Draft:
             StorageFailure: a sync, close or rename failed.
         """
         self._finish()
-        if not self._folder.rename(self._name, self._folder, name):
+        if not self._folder.rename(self.name, self._folder, name):
             message = "the temporary file was removed by somebody else"
             raise StorageFailure(message, where=shown(self._folder.path), hint="Find out who removes files here")
 
@@ -328,10 +343,10 @@ class Draft:
         folder = self._folder
         with guarding("create", folder.path / name):
             try:
-                os.link(self._name, name, src_dir_fd=folder.fd, dst_dir_fd=folder.fd, follow_symlinks=False)
+                os.link(self.name, name, src_dir_fd=folder.fd, dst_dir_fd=folder.fd, follow_symlinks=False)
             except FileExistsError:
                 return False
-            os.unlink(self._name, dir_fd=folder.fd)
+            os.unlink(self.name, dir_fd=folder.fd)
         folder.sync()
         return True
 
@@ -342,10 +357,10 @@ class Draft:
                 os.close(self._fd)
         self._fd = -1
         with suppress(OSError):
-            os.unlink(self._name, dir_fd=self._folder.fd)
+            os.unlink(self.name, dir_fd=self._folder.fd)
 
     def _finish(self) -> None:
-        path = self._folder.path / self._name
+        path = self._folder.path / self.name
         sync_fd(self._fd, path)
         fd, self._fd = self._fd, -1  # whatever close says, the descriptor is gone
         with guarding("close", path):

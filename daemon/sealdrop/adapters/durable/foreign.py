@@ -20,7 +20,7 @@ from pathlib import Path
 
 from sealdrop.adapters.durable.folder import Folder
 from sealdrop.adapters.durable.lease import Lease, read_lease
-from sealdrop.adapters.durable.trouble import failure, shown
+from sealdrop.adapters.durable.trouble import failure, guarding, shown
 from sealdrop.core.errors import NotYet, Unacceptable
 
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -78,7 +78,8 @@ def read_foreign(
     _check(_look(folder, name), where, max_bytes)
     fd = _open(folder, name)
     try:
-        before = os.fstat(fd)
+        with guarding("look at", where):
+            before = os.fstat(fd)
         _check(before, where, max_bytes)
         if leases:
             with read_lease(fd, where) as lease:
@@ -132,7 +133,9 @@ def _read_settled(
     reading = _read(fd, where, sink, before.st_size, max_bytes, lease)
     if not lease.held and _read(fd, where, lambda _: None, before.st_size, max_bytes, lease) != reading:
         raise _changed(where)
-    if _identity(os.fstat(fd)) != _identity(before) or reading.size != before.st_size or lease.broken:
+    with guarding("look at", where):
+        after = os.fstat(fd)
+    if _identity(after) != _identity(before) or reading.size != before.st_size or lease.broken:
         raise _changed(where)
     return reading
 
