@@ -1,0 +1,122 @@
+"""The rules' hands: reads profiles, SRV lists and private copies, and leaves every decision to ``rules``.
+
+``load_profile`` reads a profile and the SRV list beside it, and reports everything wrong with either as one
+``ConfigurationError``. ``ProfileValidator`` streams a private copy through the rules; it follows no link, reads regular
+files only, changes nothing, and raises ``StorageFailure`` when the copy cannot be read.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sealdrop.core.errors import ConfigurationError, Problem, StorageFailure
+from sealdrop.core.verdict import Verdict
+from sealdrop.rules.engine import check
+from sealdrop.rules.findings import printable
+from sealdrop.rules.identifiers import own_ids
+from sealdrop.rules.profile import Profile
+from sealdrop.rules.profile_parsing import parse_profile
+from sealdrop.rules.srv_list import SrvList, parse_srv_list
+
+CHUNK_BYTES = 256 * 1024
+MOST_CONFIGURATION_BYTES = 4 * 1024 * 1024  # of a profile or an SRV list; a larger file is not one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedProfile:
+    """A profile with the data it needs.
+
+    Args:
+        path: the TOML file it came from.
+        srvs: the Service Reference Variants in use; empty when the profile names no list.
+    """
+
+    profile: Profile
+    srvs: SrvList
+    path: Path
+
+
+def load_profile(path: Path) -> LoadedProfile:
+    """Read a profile and the SRV list beside it.
+
+    Raises:
+        ConfigurationError: a file cannot be read or holds problems; all of that file's at once.
+    """
+    where = printable(str(path))
+    try:
+        data = tomllib.loads(_configuration(path, "(file)", where).decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError([Problem(path="(file)", what=f"not TOML: {error}")], where=where) from error
+    profile = parse_profile(data, where)
+    if profile.srv is None:
+        return LoadedProfile(profile=profile, srvs=SrvList(), path=path)
+    beside = path.parent / profile.srv.list
+    srvs = parse_srv_list([_configuration(beside, "srv.list", where)], printable(str(beside)))
+    return LoadedProfile(profile=profile, srvs=srvs, path=path)
+
+
+class ProfileValidator:
+    """The rules of one kind, by its profile.
+
+    Args:
+        loaded: the profile and its data.
+        own_user_ids: further User IDs and ranges of ours, from the configuration.
+
+    Raises:
+        ConfigurationError: an entry of ``own_user_ids`` is not one.
+    """
+
+    def __init__(self, loaded: LoadedProfile, own_user_ids: Sequence[str] = ()) -> None:
+        self.profile = loaded.profile
+        self._srvs = loaded.srvs
+        self._own = own_ids(loaded.profile.own.user_ids) | own_ids(own_user_ids, "own_user_ids")
+
+    def validate(self, content: Path, file_name: str) -> Verdict:
+        """Read the private copy as a stream and give the verdict; the file is not changed.
+
+        Raises:
+            StorageFailure: the private copy cannot be read.
+        """
+        where = printable(str(content))
+        try:
+            descriptor = os.open(content, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                facts = os.fstat(descriptor)
+                if not stat.S_ISREG(facts.st_mode):
+                    raise StorageFailure("the private copy is not a regular file", where=where)
+                return check(
+                    profile=self.profile,
+                    srvs=self._srvs,
+                    own=self._own,
+                    chunks=_chunks(descriptor),
+                    file_name=file_name,
+                    size=facts.st_size,
+                )
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            what = f"the private copy cannot be read: {error.strerror}"
+            raise StorageFailure(what, where=where, hint="Look at the disk and at the rights of the spool.") from error
+
+
+def _chunks(descriptor: int) -> Iterator[bytes]:
+    while chunk := os.read(descriptor, CHUNK_BYTES):
+        yield chunk
+
+
+def _configuration(path: Path, key: str, where: str) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MOST_CONFIGURATION_BYTES + 1)
+    except OSError as error:
+        what = f"{printable(path.name)} cannot be read: {error.strerror}"
+        raise ConfigurationError([Problem(path=key, what=what)], where=where) from error
+    if len(data) > MOST_CONFIGURATION_BYTES:
+        what = f"{printable(path.name)} has more than {MOST_CONFIGURATION_BYTES} bytes"
+        raise ConfigurationError([Problem(path=key, what=what)], where=where)
+    return data

@@ -1,0 +1,181 @@
+"""The two reports beside a judged file: ``report.txt`` for people, ``report.json`` for programs.
+
+Both are made from the verdict alone, so they hold only masked excerpts, and from the file's name, size and digest.
+``report.txt`` says in its first lines which file, the verdict and the counts, then for each finding what is wrong,
+where, and what to do; it holds no control character but line feeds. ``report.json`` has this shape, and ``version``
+grows when it changes in a way that a reader must know of::
+
+    {"version": 1, "verdict": "accepted" | "held" | "rejected",
+     "file": {"name", "size", "sha256"},
+     "submission": {"id", "outbox", "kind", "environment", "claimed_at"} | null,
+     "profile": {"name", "version", "unverified"},
+     "records", "reference", "ordering_keys": [...],
+     "counts": {"reject", "hold", "warn", "reported", "suppressed"},
+     "findings": [{"rule", "severity", "clause", "message", "hint", "line", "record", "column", "excerpt"}, ...]}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from textwrap import wrap
+
+from sealdrop.core.codec import Plain, pretty, to_plain
+from sealdrop.core.submission import Submission
+from sealdrop.core.verdict import Finding, Severity, Verdict
+from sealdrop.rules.clauses import RULES
+from sealdrop.rules.findings import printable
+
+VERSION = 1
+WIDTH = 96  # columns of report.txt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """The file that a report is about.
+
+    Args:
+        file_name: as dropped. size: bytes. sha256: lower-case hex digest.
+        submission: when the file is in our care, not merely looked at.
+    """
+
+    file_name: str
+    size: int
+    sha256: str
+    submission: Submission | None = None
+
+    @classmethod
+    def of(cls, submission: Submission) -> Subject:
+        """Return the subject of a report about a submission."""
+        return cls(
+            file_name=submission.file_name, size=submission.size, sha256=submission.sha256, submission=submission
+        )
+
+
+def verdict_word(verdict: Verdict) -> str:
+    """Return ``rejected``, ``held`` or ``accepted``."""
+    if verdict.rejected:
+        return "rejected"
+    return "held" if verdict.held else "accepted"
+
+
+def report_json(subject: Subject, verdict: Verdict) -> bytes:
+    """Return the report for programs."""
+    submission = subject.submission
+    care: dict[str, Plain] | None = None
+    if submission is not None:
+        care = {
+            "id": submission.id,
+            "outbox": submission.outbox,
+            "kind": submission.kind,
+            "environment": submission.environment,
+            "claimed_at": to_plain(submission.claimed_at),
+        }
+    plain: dict[str, Plain] = {
+        "version": VERSION,
+        "verdict": verdict_word(verdict),
+        "file": {"name": printable(subject.file_name), "size": subject.size, "sha256": subject.sha256},
+        "submission": care,
+        "profile": {
+            "name": verdict.profile,
+            "version": verdict.profile_version,
+            "unverified": verdict.unverified,
+        },
+        "records": verdict.records,
+        "reference": verdict.reference,
+        "ordering_keys": list(verdict.ordering_keys),
+        "counts": dict(_counts(verdict)),
+        "findings": [_finding(finding) for finding in verdict.findings],
+    }
+    return pretty(plain)
+
+
+def report_text(subject: Subject, verdict: Verdict) -> bytes:
+    """Return the report for people."""
+    return ("\n".join(line.rstrip() for line in _lines(subject, verdict)) + "\n").encode()
+
+
+def _counts(verdict: Verdict) -> dict[str, int]:
+    reported = len(verdict.findings)
+    return {
+        "reject": verdict.rejecting,
+        "hold": verdict.holding,
+        "warn": reported + verdict.suppressed - verdict.rejecting - verdict.holding,
+        "reported": reported,
+        "suppressed": verdict.suppressed,
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Plain]:
+    return {
+        "rule": finding.rule,
+        "severity": finding.severity.value,
+        "clause": RULES[finding.rule].clause,
+        "message": finding.message,
+        "hint": finding.hint,
+        "line": finding.line,
+        "record": finding.record,
+        "column": finding.column,
+        "excerpt": finding.excerpt,
+    }
+
+
+_VERDICTS = {
+    "rejected": "The file was not delivered. Mend what is listed below where the file was made, and drop it again.",
+    "held": "The file waits for a person's decision on what is listed below.",
+    "accepted": "The rules forbid nothing here.",
+}
+_SEVERITIES = {
+    Severity.REJECT: "cannot be right",
+    Severity.HOLD: "needs a person's decision",
+    Severity.WARN: "to be known",
+}
+
+
+def _lines(subject: Subject, verdict: Verdict) -> Iterator[str]:
+    word = verdict_word(verdict)
+    counts = _counts(verdict)
+    title = f"{word.upper()}: {printable(subject.file_name)}"
+    yield from wrap(title, WIDTH)
+    yield f"{counts['reject']} that cannot be right, {counts['hold']} for a person, {counts['warn']} to be known."
+    yield from wrap(_VERDICTS[word], WIDTH)
+    yield ""
+    yield f"Size        {subject.size} bytes, {verdict.records} data rows read"
+    yield f"SHA-256     {subject.sha256}"
+    if subject.submission is not None:
+        yield f"Submission  {subject.submission.id} from outbox {printable(subject.submission.outbox)}"
+        yield f"Claimed     {to_plain(subject.submission.claimed_at)}"
+    if verdict.reference is not None:
+        yield f"Reference   {printable(verdict.reference)}"
+    yield f"Profile     {verdict.profile}, version {printable(verdict.profile_version)}"
+    if verdict.unverified:
+        yield "            unverified: nobody has confirmed it against SEC Appendix AA yet"
+    for number, finding in enumerate(verdict.findings, 1):
+        yield ""
+        yield from _paragraph(number, finding)
+    if verdict.suppressed:
+        yield ""
+        yield f"{verdict.suppressed} further findings are counted above but not listed."
+
+
+def _paragraph(number: int, finding: Finding) -> Iterator[str]:
+    label = f"{number}. "
+    indent = " " * len(label)
+    yield from wrap(f"{label}{_where(finding)}: {finding.message}", WIDTH, subsequent_indent=indent)
+    if finding.excerpt is not None:
+        yield f"{indent}Seen: {finding.excerpt}"
+    yield from wrap(f"What to do: {finding.hint}", WIDTH, initial_indent=indent, subsequent_indent=indent)
+    rule = RULES[finding.rule]
+    text = f"Rule {rule.id} ({_SEVERITIES[finding.severity]}): {rule.title}. Rests on: {rule.clause}."
+    yield from wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent)
+
+
+def _where(finding: Finding) -> str:
+    parts = []
+    if finding.line is not None:
+        parts.append(f"Line {finding.line}")
+    if finding.record is not None:
+        parts.append(f"row {finding.record}")
+    if finding.column is not None:
+        parts.append(f"column {finding.column}" if not finding.column.startswith("column ") else finding.column)
+    return ", ".join(parts) or "The file as a whole"
