@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sealdrop.core import events as ev
@@ -99,21 +101,29 @@ def test_acceptance_fixes_the_legs_and_keeps_the_warnings() -> None:
     assert record.findings == (lc.FINDING,)
     assert (record.profile, record.profile_version, record.records, record.suppressed) == ("adt", "1.0", 4, 1)
     assert record.ordering_keys == ("00-11",)
+    assert record.holding == 2
     assert record.supersedes
-    assert record.unverified
+    assert not record.unverified
 
 
 def test_a_rejection_keeps_what_was_found() -> None:
     record = lc.after(lc.claimed(), lc.held(), lc.REJECTED)
 
     assert record.findings == (lc.FINDING,)
-    assert (record.profile, record.profile_version, record.records, record.suppressed) == ("adt", "1.0", 4, 0)
+    assert (record.profile, record.profile_version, record.records, record.suppressed) == ("adt", "1.0", 4, 2)
+    assert (record.rejecting, record.holding) == (3, 1)
     assert record.reason == "rejected by the rules"
     assert record.holds == ()
 
 
 def test_a_reference_given_before_the_check_survives_a_file_without_one() -> None:
     assert lc.after(lc.claimed(), lc.REFERENCE, lc.accepted()).reference == "INC000001234567"
+
+
+def test_a_reference_in_the_file_replaces_one_given_before() -> None:
+    found = replace(lc.accepted(), reference="INC000007654321")
+
+    assert lc.after(lc.claimed(), lc.REFERENCE, found).reference == "INC000007654321"
 
 
 def test_a_seal_is_kept() -> None:
@@ -236,6 +246,7 @@ def test_one_attempt_from_intent_to_proof() -> None:
 
     assert (trying.attempts, trying.trying, trying.transport, trying.uncertain) == (1, 1, "sftp", False)
     assert (committing.committing, committing.uncertain, committing.settled) == (ProofLevel.DIGEST, True, False)
+    assert committing.commit_attempt == 1
     assert (landed.attempts, landed.trying, landed.committing) == (1, None, None)
     assert landed.receipt == lc.receipt()
     assert (landed.settled, landed.uncertain) == (True, False)
@@ -424,6 +435,12 @@ def test_a_leg_given_up_after_its_commit_is_looked_for_before_it_is_sent_again()
     assert (leg.settled, leg.uncertain, leg.interrupted) == (False, True, True)
 
 
+def test_an_interruption_is_not_forgotten_by_giving_up() -> None:
+    history = (*TWO_SEALED, *LANDED, lc.started(1, "second"), lc.interrupted(1, "second"), lc.gave_up(1, "second"))
+
+    assert lc.after(*history, lc.RETRY).leg("second").interrupted
+
+
 def test_an_abandoned_submission_says_who_and_why() -> None:
     record = lc.after(*TO_SEALED, lc.held(HoldReason.APPROVAL), lc.ABANDONED)
 
@@ -465,6 +482,13 @@ def test_an_object_found_at_the_far_end_settles_an_interrupted_attempt() -> None
 
     assert record.state is State.DELIVERED
     assert record.legs[0].receipt == lc.receipt(Outcome.FOUND)
+    assert not record.legs[0].interrupted
+
+
+def test_a_delivery_ends_the_story_of_earlier_failures() -> None:
+    record = lc.after(*TO_SEALED, lc.started(), lc.deferred(), lc.started(2), lc.delivered(2))
+
+    assert record.leg("main").reason is None
 
 
 @pytest.mark.parametrize(
@@ -476,7 +500,7 @@ def test_an_object_found_at_the_far_end_settles_an_interrupted_attempt() -> None
             lc.SET_ASIDE,
             {State.SEALED: {State.SET_ASIDE}},
             "can only be the first",
-            id="a later one too many",
+            id="a later too many",
         ),
         pytest.param(
             TO_SEALED, lc.ABANDONED, {State.SEALED: {State.SENT}}, "may not lead from", id="a step to somewhere else"

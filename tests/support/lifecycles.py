@@ -53,13 +53,14 @@ def accepted(*legs: str) -> ev.Accepted:
     return ev.Accepted(
         profile="adt",
         profile_version="1.0",
-        unverified=True,
+        unverified=False,
         records=4,
         ordering_keys=("00-11",),
         supersedes=True,
         legs=tuple(LegPlan(name=leg, route=f"to-{leg}") for leg in legs or ("main",)),
         warnings=(FINDING,),
         suppressed=1,
+        holding=2,
     )
 
 
@@ -106,7 +107,9 @@ SEALED = ev.Sealed(seal=SEAL)
 SET_ASIDE = ev.SetAside(
     outbox="adt", kind="adt", environment="live", file_name="link.csv", reason="a symbolic link", at=NOON
 )
-REJECTED = ev.Rejected(profile="adt", profile_version="1.0", findings=(FINDING,), suppressed=0, records=4)
+REJECTED = ev.Rejected(
+    profile="adt", profile_version="1.0", findings=(FINDING,), suppressed=2, records=4, rejecting=3, holding=1
+)
 FILED = ev.Filed(folder="sent/2026-11-24/thresholds.csv", late_write=True)
 ABANDONED = ev.Abandoned(by="uid 1000", why="withdrawn by the business")
 RETRY = ev.RetryRequested(by="uid 1000", why="the relay is back")

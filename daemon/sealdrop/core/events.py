@@ -59,6 +59,7 @@ class Accepted:
     warnings: tuple[Finding, ...]
     suppressed: int
     reference: str | None = None
+    holding: int = 0  # findings that ask for a person, suppressed ones included
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +71,8 @@ class Rejected:
     findings: tuple[Finding, ...]
     suppressed: int
     records: int
+    rejecting: int = 0  # findings that cannot be right, suppressed ones included
+    holding: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

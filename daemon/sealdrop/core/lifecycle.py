@@ -144,7 +144,7 @@ class Leg:
     @property
     def uncertain(self) -> bool:
         """True when the object may be visible at the far end though no receipt says so."""
-        return self.committing is not None and self.receipt is None
+        return self.committing is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +172,8 @@ class Record:
     released: tuple[HoldReason, ...] = ()
     findings: tuple[Finding, ...] = ()
     suppressed: int = 0
+    rejecting: int = 0
+    holding: int = 0
     recoveries: int = 0
     duplicate_of: SubmissionId | None = None
     superseded_by: SubmissionId | None = None
@@ -299,6 +301,7 @@ def _judged(record: Record, event: ev.DuplicateOf | ev.Accepted | ev.Rejected) -
             return replace(
                 record, state=State.REJECTED, profile=event.profile, profile_version=event.profile_version,
                 findings=event.findings, suppressed=event.suppressed, records=event.records,
+                rejecting=event.rejecting, holding=event.holding,
                 reason="rejected by the rules", holds=(),
             )  # fmt: skip
         case ev.Accepted():
@@ -308,7 +311,7 @@ def _judged(record: Record, event: ev.DuplicateOf | ev.Accepted | ev.Rejected) -
                 record, state=State.ACCEPTED, profile=event.profile, profile_version=event.profile_version,
                 unverified=event.unverified, records=event.records, ordering_keys=event.ordering_keys,
                 supersedes=event.supersedes, legs=legs, findings=event.warnings, suppressed=event.suppressed,
-                reference=event.reference or record.reference,
+                reference=event.reference or record.reference, holding=event.holding,
             )  # fmt: skip
         case _ as unreachable:
             assert_never(unreachable)
@@ -350,13 +353,11 @@ def _with(holds: tuple[Hold, ...], hold: Hold) -> tuple[Hold, ...]:
 
 def _found_out(leg: Leg) -> Leg:
     """Settle a doubt left by an earlier attempt; one that is under way now keeps its own."""
-    return replace(leg, committing=None, interrupted=True) if leg.uncertain and leg.trying is None else leg
+    return replace(leg, committing=None) if leg.trying is None else leg
 
 
 def _retried(record: Record) -> Record:
-    legs = tuple(
-        leg if leg.receipt is not None else replace(leg, given_up=False, not_before=None) for leg in record.legs
-    )
+    legs = tuple(replace(leg, given_up=False, not_before=None) for leg in record.legs)
     state = State.DEFERRED if record.state is State.PARTLY_DELIVERED else record.state
     return replace(record, legs=legs, state=state, holds=_without(record.holds, HoldReason.PARTLY_DELIVERED))
 
