@@ -34,19 +34,8 @@ class Committed:
 AGENT_STREAM = "agent"
 
 
-class Ledger(Protocol):
-    """The append-only truth. One writer; group commit; readers never block it for long."""
-
-    def append(self, *entries: Entry) -> Sequence[Committed]:
-        """Append all entries or none, and return when they are durable.
-
-        The writer runs ``lifecycle.apply`` inside the commit, so two callers cannot both move a submission.
-
-        Raises:
-            StaleTransition: the lifecycle has no such step from the present state; nothing was appended.
-            StorageFailure: the commit failed; the ledger takes nothing more.
-        """
-        ...
+class LedgerReader(Protocol):
+    """The reading half: also of a ledger whose agent does not run. It MUST NOT block a writer for long."""
 
     def record(self, submission: SubmissionId) -> Record | None:
         """Return the fold of one submission, or None."""
@@ -92,4 +81,19 @@ class Ledger(Protocol):
 
     def close(self) -> None:
         """Finish what is queued and close; MUST be safe to call twice."""
+        ...
+
+
+class Ledger(LedgerReader, Protocol):
+    """The append-only truth. One writer; group commit."""
+
+    def append(self, *entries: Entry) -> Sequence[Committed]:
+        """Append all entries or none, and return when they are durable.
+
+        The writer runs ``lifecycle.apply`` inside the commit, so two callers cannot both move a submission.
+
+        Raises:
+            StaleTransition: the lifecycle has no such step from the present state; nothing was appended.
+            StorageFailure: the commit failed; the ledger takes nothing more.
+        """
         ...

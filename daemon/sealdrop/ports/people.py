@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from sealdrop.core.submission import SubmissionId
 from sealdrop.ports.ledger import Committed
 
 
@@ -16,6 +17,14 @@ class Journal(Protocol):
 
     def notice(self, kind: str, text: str, *, urgent: bool = False, **fields: str | int) -> None:
         """Write one line for something that is not an event. MUST NOT raise."""
+        ...
+
+
+class Meter(Protocol):
+    """Somebody who watches uploads get on, such as a progress bar."""
+
+    def moved(self, submission: SubmissionId, file_name: str, done: int, total: int) -> None:
+        """Say that ``done`` of ``total`` bytes of a sealed file are acknowledged. MUST be quick and MUST NOT raise."""
         ...
 
 

@@ -20,7 +20,7 @@ class Parcel:
         remote_name: deterministic final name.
         path: the sealed file. size, sha256: as recorded when it was sealed.
         interrupted: an earlier attempt ended without a certain outcome: look before sending.
-        attempt: for ``deliver`` the number of this attempt, for ``find`` the number of the attempt that was cut.
+        attempt: number of this attempt; for ``find`` of the attempt that was cut, or any later one.
             Temporary names carry it: a rename that a stuck far end executes late then finds nothing to move, instead
             of moving the half-written copy of a later attempt.
     """

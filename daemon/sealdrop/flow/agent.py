@@ -1,0 +1,233 @@
+"""The agent: the long-running loop around one line and its crew.
+
+Starts (recovery, keys, workers, READY), sweeps when hinted or when it is time, reloads without losing what is in
+hand, and stops cleanly: uploads that are not visible yet are called off, everything else is finished. The watchdog is
+fed from here, after a sweep that came to its end while no worker was stuck; never by a mere timer.
+
+A failure of our own storage ends the loop; ``run`` raises it, and the next start derives everything anew.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+from sealdrop import __version__
+from sealdrop.core.errors import SealdropError, StorageFailure
+from sealdrop.core.events import AgentStarted, AgentStopped, ConfigurationReloaded
+from sealdrop.flow.crew import Crew
+from sealdrop.flow.line import World, make_desk, make_line
+from sealdrop.flow.setup import Setup
+from sealdrop.ports.people import Supervisor
+from sealdrop.ports.schedule import Schedule
+
+#: How often keys are looked at for what will stop the flow, and the status line is renewed, in seconds.
+FORECAST_SECONDS = 3600.0
+STATUS_SECONDS = 60.0
+
+
+class Agent:
+    """The agent of one instance. ``wake``, ``reload`` and ``stop`` may be called from any thread or signal handler."""
+
+    def __init__(
+        self,
+        world: World,
+        setup: Setup,
+        *,
+        supervisor: Supervisor,
+        schedule: Schedule,
+        load: Callable[[], Setup],
+        stop_seconds: float,
+    ) -> None:
+        self._world = world
+        self._supervisor = supervisor
+        self._schedule = schedule
+        self._load = load
+        self._stop_seconds = stop_seconds
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self._reload = threading.Event()
+        self._failure: Exception | None = None
+        self._reason = "asked to stop"
+        self.desk = make_desk(world, setup, self._wake.set)
+        self.line = make_line(world, self.desk, setup, self._stop.is_set)
+        self._crew = self._make_crew()
+
+    # -- what others call ----------------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """Look into the outboxes soon."""
+        self._wake.set()
+
+    def reload(self) -> None:
+        """Read the configuration again; a bad one changes nothing."""
+        self._reload.set()
+        self._wake.set()
+
+    def stop(self, reason: str = "asked to stop") -> None:
+        """Stop cleanly."""
+        self._reason = reason
+        self._stop.set()
+        self._wake.set()
+
+    def run(self) -> None:
+        """Run until stopped.
+
+        Raises:
+            StorageFailure: our own disk or the ledger failed.
+            SealdropError: the start failed.
+        """
+        try:
+            self._start()
+            while not self._stop.is_set():
+                self._turn()
+        finally:
+            self._end()
+        if self._failure is not None:
+            raise self._failure
+
+    # -- start and end -------------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        books, setup = self.desk.books, self.line.setup
+        open_submissions = self.line.recovery.run()
+        books.tell(
+            AgentStarted(
+                version=__version__,
+                environment=setup.environment,
+                settings_sha256=setup.settings_sha256,
+                open_submissions=open_submissions,
+            )
+        )
+        self.forecast()
+        self._crew.start()
+        self._watch(setup)
+        self._schedule.every("forecast", FORECAST_SECONDS, self.forecast)
+        self._schedule.every("status", STATUS_SECONDS, self._say_status)
+        self._schedule.start()
+        self.line.intake.sweep()
+        self._supervisor.ready(self.status_line())
+
+    def _watch(self, setup: Setup) -> None:
+        self._schedule.every("sweep", setup.sweep_seconds, self._wake.set)
+        for hints in setup.hints:
+            hints.start(self._wake.set)
+
+    def _unwatch(self) -> None:
+        for hints in self.line.setup.hints:
+            hints.stop()
+
+    def _end(self) -> None:
+        self._supervisor.stopping()
+        self._stop.set()
+        self._schedule.stop()
+        self._unwatch()
+        home = self._crew.stop(self._stop_seconds)
+        if not home:
+            text = f"some work did not end within {self._stop_seconds:.0f} s; it is settled at the next start"
+            self._world.journal.notice("stop", text, urgent=True)
+        with suppress(StorageFailure):  # a ledger that failed is the reason for the end; it was said already
+            self.desk.books.tell(AgentStopped(reason=self._reason))
+        self.line.setup.close()
+
+    # -- the loop ------------------------------------------------------------------------------------------
+
+    def _turn(self) -> None:
+        """Do one round: reload when asked, sweep, let what is due go, and sleep until there is a reason not to."""
+        self._wake.clear()
+        if self._reload.is_set():
+            self._reload.clear()
+            self._change_over()
+        look_again = self.line.intake.sweep()
+        due = self.desk.board.tick()
+        self._revive_hints()
+        stuck = self.desk.board.longest_without_progress()
+        if stuck < self.line.setup.stuck_seconds:
+            self._supervisor.alive()
+            self.desk.incidents.end("workers")
+        else:
+            self.desk.incidents.begin("workers", f"a worker made no progress for {stuck:.0f} s")
+        waits = [seconds for seconds in (look_again, due) if seconds is not None]
+        self._wake.wait(min(waits, default=None))
+
+    def _revive_hints(self) -> None:
+        for hints in self.line.setup.hints:
+            if not hints.alive():
+                self._world.journal.notice(
+                    "hints", "the folder watch died and is started again; sweeps go on", urgent=True
+                )
+                hints.stop()
+                hints.start(self._wake.set)
+
+    def _change_over(self) -> None:
+        """Put a new setup in place of the old one, or keep the old one and say why."""
+        self._supervisor.reloading()
+        try:
+            setup = self._load()
+        except SealdropError as error:
+            self.desk.incidents.begin("reload", f"the old configuration stays in force: {error}")
+            self._supervisor.ready(self.status_line())
+            return
+        self.desk.incidents.end("reload")
+        old = self.line.setup
+        self._unwatch()
+        if not self._crew.stop(self._stop_seconds):
+            setup.close()
+            problem = "work in hand did not end in time, so the agent restarts with the new configuration"
+            self._fail(StorageFailure(problem, where="reload"))
+            return
+        old.close()
+        for route in (*old.routes.values(), *setup.routes.values()):
+            for transport in route.transports:
+                self.desk.gates.resume(transport.name)
+                self.desk.incidents.end(f"transport {transport.name}")
+        self.desk.board.reopen(setup)
+        self.line = make_line(self._world, self.desk, setup, self._stop.is_set)
+        self.desk.books.tell(ConfigurationReloaded(settings_sha256=setup.settings_sha256))
+        self.forecast()
+        self._crew = self._make_crew()
+        self._crew.start()
+        self._watch(setup)
+        self._supervisor.ready(self.status_line())
+
+    def _make_crew(self) -> Crew:
+        return Crew(self.line.setup, self.desk.board, self.line.pipeline, on_done=self._job_done, on_failure=self._fail)
+
+    def _job_done(self) -> None:
+        if self.line.intake.hungry():
+            self._wake.set()
+
+    def _fail(self, error: Exception) -> None:
+        """Keep the first failure and end the loop."""
+        if self._failure is None:
+            self._failure = error
+            self._world.journal.notice("failure", f"the agent stops: {error}", urgent=True)
+        self.stop(f"failure: {type(error).__name__}")
+
+    # -- what people look at -------------------------------------------------------------------------------
+
+    def forecast(self) -> None:
+        """Report keys that may not be used, or will soon not be."""
+        now = self._world.clock.now()
+        for kind in self.line.setup.kinds.values():
+            for key in kind.sealer.keys(now):
+                subject = f"key {key.fingerprint}"
+                said = key.problem or key.warning
+                if said is None:
+                    self.desk.incidents.end(subject)
+                else:
+                    self.desk.incidents.begin(subject, f"{key.use} key {key.fingerprint} of {kind.key_set}: {said}")
+
+    def status_line(self) -> str:
+        """Return one line with counts."""
+        counts = self._world.ledger.counts()
+        shown = ", ".join(
+            f"{number} {state}" for state, number in counts.items() if number and state not in {"sent", "failed"}
+        )
+        waiting = sum(self.line.intake.waiting().values())
+        incidents = len(self.desk.incidents.open())
+        return f"{waiting} in outboxes; {shown or 'nothing open'}; {incidents} incidents"
+
+    def _say_status(self) -> None:
+        self._supervisor.status(self.status_line())

@@ -1,0 +1,159 @@
+"""The pipeline: take one job as far as its worker may, and turn whatever happens into a booked outcome.
+
+This is one of the two places with a broad ``except``: a fault of ours holds the submission it happened on and lets all
+others go on. Only a failure of our own storage is let through; it stops the agent, because what the disk holds is
+then unknown until the next start derives it anew.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from sealdrop.core.errors import (
+    KeyUnusable,
+    NoSpace,
+    SealFailed,
+    StaleTransition,
+    StorageFailure,
+    Unacceptable,
+)
+from sealdrop.core.events import AttemptInterrupted, Event, Held
+from sealdrop.core.holds import Hold, HoldReason
+from sealdrop.core.lifecycle import TO_FILE, Record
+from sealdrop.core.steps import Work
+from sealdrop.flow.board import Arrival, Board, Job
+from sealdrop.flow.books import Books
+from sealdrop.flow.delivery import Delivery
+from sealdrop.flow.incidents import Incidents
+from sealdrop.flow.stages import Stages, pause_before_look
+from sealdrop.ports.hand import InHand
+
+#: Seconds before a stage that found the disk full, or the producer's results folder shut, is tried again.
+PAUSE_SECONDS = 15.0
+#: Times a failed seal is tried at once before a person is asked: a killed helper program is back by then.
+SEAL_TRIES = 3
+
+
+class Pipeline:
+    """Works jobs off. Callable from several threads."""
+
+    def __init__(
+        self, *, stages: Stages, delivery: Delivery, books: Books, board: Board, incidents: Incidents, hand: InHand
+    ) -> None:
+        self._stages = stages
+        self._delivery = delivery
+        self._books = books
+        self._board = board
+        self._incidents = incidents
+        self._hand = hand
+
+    def work(self, job: Job) -> None:
+        """Do one job and give the submission back to the board.
+
+        Raises:
+            StorageFailure: our own disk or the ledger failed; the agent must stop.
+        """
+        if job.arrival is not None:
+            self._take_in(job.arrival)
+            return
+        record = job.record
+        if record is None or job.work is None:
+            message = "a job is either an arrival or work on a record"
+            raise RuntimeError(message)
+        try:
+            after = self._do(job, record, job.work)
+            if after.state in TO_FILE:  # nothing is left but to file it: do not hand it to another worker
+                after = self._stages.file_away(after) or after
+                if after.state in TO_FILE:
+                    self._board.put_later(after, PAUSE_SECONDS)
+                    return
+        except NoSpace as error:
+            self._incidents.begin("free space", f"{error}. Free some space under the root; work resumes alone")
+            self._board.put_later(record, PAUSE_SECONDS)
+        except StorageFailure:
+            raise
+        except StaleTransition:
+            self._board.put(self._newest(record))
+        except Exception as error:  # noqa: BLE001 - a fault of ours must cost one submission, not all
+            self._board.put(self._fault(self._newest(record), error))
+        else:
+            self._board.put(after)
+
+    def _take_in(self, arrival: Arrival) -> None:
+        try:
+            record = self._stages.take_in(arrival)
+        except NoSpace as error:
+            self._incidents.begin("free space", f"{error}. Free some space under the root; work resumes alone")
+            self._board.arrive(arrival, after=PAUSE_SECONDS)
+            return
+        if record is None:
+            again = Arrival(claimed=arrival.claimed, kind=arrival.kind, size=arrival.size, tries=arrival.tries + 1)
+            self._board.arrive(again, after=pause_before_look(arrival.tries))
+            return
+        self._board.note(record)
+        work = Work.FILE if record.state in TO_FILE else Work.VALIDATE
+        self.work(Job(submission=record.submission.id, record=record, work=work))
+
+    def _do(self, job: Job, record: Record, work: Work) -> Record:
+        match work:
+            case Work.VALIDATE:
+                return self._carefully(record, work)
+            case Work.SEAL:
+                return self._seal(record)
+            case Work.DELIVER if job.leg is not None:
+                return self._delivery.attempt(job, record, job.leg)
+            case Work.DELIVER | Work.FILE:
+                return record  # filing follows in any case
+            case _ as unreachable:
+                assert_never(unreachable)
+
+    def _carefully(self, record: Record, work: Work) -> Record:
+        """Do work whose input comes from outside, leaving a trace of what was in hand should it kill us."""
+        slot = self._hand.begin(record.submission.id, work.value)
+        try:
+            return self._stages.validate(record) if work is Work.VALIDATE else self._stages.seal(record)
+        finally:
+            self._hand.end(slot)
+
+    def _seal(self, record: Record) -> Record:
+        for tries in range(1, SEAL_TRIES + 1):
+            try:
+                return self._carefully(record, Work.SEAL)
+            except KeyUnusable as error:
+                return self._books.book(record.submission.id, _held(HoldReason.KEY, str(error)))
+            except Unacceptable as error:
+                return self._books.book(record.submission.id, _held(HoldReason.FAULT, str(error)))
+            except SealFailed as error:
+                if tries == SEAL_TRIES:
+                    text = f"sealing failed {tries} times: {error}"
+                    return self._books.book(record.submission.id, _held(HoldReason.FAULT, text))
+            self._board.progress(record.submission.id)
+        message = "sealing ended without an outcome"
+        raise RuntimeError(message)
+
+    def _newest(self, record: Record) -> Record:
+        return self._books.ledger.record(record.submission.id) or record
+
+    def _fault(self, record: Record, error: Exception) -> Record:
+        """Hold a submission on which our own code failed, with the kind of error and where, never its payload."""
+        events: list[Event] = [
+            AttemptInterrupted(leg=leg.name, attempt=leg.trying) for leg in record.legs if leg.trying is not None
+        ]
+        events.append(_held(HoldReason.FAULT, describe_fault(error)))
+        self._incidents.begin(f"fault {type(error).__name__}", f"a fault of sealdrop's own: {describe_fault(error)}")
+        return self._books.book(record.submission.id, *events)
+
+
+def _held(reason: HoldReason, text: str) -> Held:
+    return Held(hold=Hold(reason=reason, text=text))
+
+
+def describe_fault(error: Exception) -> str:
+    """Return the type of an unexpected error and the innermost place of ours; never its message or payload."""
+    place, trace = "", error.__traceback__
+    while trace is not None:
+        module = trace.tb_frame.f_globals.get("__name__", "")
+        if module.startswith("sealdrop."):
+            place = f" in {module}, line {trace.tb_lineno}"
+        trace = trace.tb_next
+    return f"{type(error).__name__}{place}. Report it, then retry"

@@ -1,0 +1,93 @@
+"""Recovery: at start, make the ledger and the disk agree, and give every open submission to the board.
+
+The ledger's events say how far a submission came, the work folders say what was claimed. Every step was made durable
+before the event that claims it, so one pass is enough and repeating it changes nothing:
+
+- a work folder without an event was claimed and not booked: its private copy is made again;
+- an attempt under way was cut: ``AttemptInterrupted``; the next one looks before it sends;
+- a submission that was being validated or sealed when the process died is counted (``Recovered``); the third time in
+  a row it is held as poison, so that it cannot kill the agent for ever;
+- everything else simply goes on with its next step, which replaces what was half done.
+"""
+
+from __future__ import annotations
+
+from sealdrop.core.events import AttemptInterrupted, Event, Held, Recovered
+from sealdrop.core.holds import Hold, HoldReason
+from sealdrop.core.lifecycle import Record, State
+from sealdrop.core.submission import SubmissionId
+from sealdrop.flow.board import Arrival, Board
+from sealdrop.flow.books import Books
+from sealdrop.flow.incidents import Incidents
+from sealdrop.flow.setup import Setup
+from sealdrop.ports.clock import Clock
+from sealdrop.ports.hand import InHand
+from sealdrop.ports.spool import Claimed, Spool
+
+#: Recoveries in a row, at the same stage, after which a submission is held.
+MOST_RECOVERIES = 3
+
+
+class Recovery:
+    """One pass at start, before anything is claimed and before READY."""
+
+    def __init__(
+        self,
+        setup: Setup,
+        *,
+        books: Books,
+        board: Board,
+        spool: Spool,
+        clock: Clock,
+        incidents: Incidents,
+        hand: InHand,
+    ) -> None:
+        self._setup = setup
+        self._books = books
+        self._board = board
+        self._spool = spool
+        self._clock = clock
+        self._incidents = incidents
+        self._hand = hand
+
+    def run(self) -> int:
+        """Bring everything open onto the board; return how many submissions that are.
+
+        Raises:
+            StorageFailure: our own disk or the ledger failed.
+        """
+        newest = self._books.ledger.newest_id()
+        if newest is not None:
+            self._clock.never_before(newest)
+        left = dict(self._hand.left())
+        known: set[SubmissionId] = set()
+        for record in self._books.ledger.open_records():
+            known.add(record.submission.id)
+            self._board.put(self._recover(record, left.get(record.submission.id)))
+        self._hand.clear()
+        arrivals = 0
+        for claimed in self._spool.claimed():
+            self._clock.never_before(claimed.submission)
+            if claimed.submission not in known and self._books.ledger.record(claimed.submission) is None:
+                arrivals += self._arrive(claimed)
+        return len(known) + arrivals
+
+    def _recover(self, record: Record, doing: str | None) -> Record:
+        events: list[Event] = [
+            AttemptInterrupted(leg=leg.name, attempt=leg.trying) for leg in record.legs if leg.trying is not None
+        ]
+        if doing is not None and record.state in {State.CLAIMED, State.ACCEPTED} and not record.holds:
+            events.append(Recovered(doing=doing))
+            if record.recoveries + 1 >= MOST_RECOVERIES:
+                text = f"the agent died {MOST_RECOVERIES} times in a row while it did this: {doing}"
+                events.append(Held(hold=Hold(reason=HoldReason.POISON, text=text)))
+        return self._books.book(record.submission.id, *events) if events else record
+
+    def _arrive(self, claimed: Claimed) -> int:
+        kind = next((one.kind for one in self._setup.outboxes if one.outbox.name == claimed.outbox), None)
+        if kind is None:
+            text = f"work/{claimed.outbox}/{claimed.submission} is of an outbox that is not configured"
+            self._incidents.begin(f"outbox {claimed.outbox}", f"{text}. Configure it again and restart")
+            return 0
+        self._board.arrive(Arrival(claimed=claimed, kind=kind, size=0))
+        return 1
