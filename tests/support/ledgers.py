@@ -20,11 +20,20 @@ from support import lifecycles as lc
 LIFE: tuple[ev.Event, ...] = (lc.accepted(), lc.SEALED, lc.started(), lc.commit(), lc.delivered(), lc.FILED)
 
 
+#: An event of the agent's own.
+RESUMED = ev.RouteResumed(route="relay", by="uid 1000")
+
+
+def claimed_now(clock: Clock, *, kind: str = "adt", sha256: str = "ab" * 32) -> tuple[SubmissionId, ev.Claimed]:
+    """Return a new id and the first event of its submission."""
+    one = clock.new_id()
+    return one, lc.claimed(replace(lc.SUBMISSION, id=one, kind=kind, sha256=sha256, claimed_at=clock.now()))
+
+
 def claim(ledger: Ledger, clock: Clock, *then: ev.Event, kind: str = "adt", sha256: str = "ab" * 32) -> SubmissionId:
     """Book a new submission and what happens to it, one append an event."""
-    one = clock.new_id()
-    submission = replace(lc.SUBMISSION, id=one, kind=kind, sha256=sha256, claimed_at=clock.now())
-    for event in (lc.claimed(submission), *then):
+    one, first = claimed_now(clock, kind=kind, sha256=sha256)
+    for event in (first, *then):
         ledger.append(Entry(stream=one, event=event))
     return one
 
