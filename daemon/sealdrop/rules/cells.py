@@ -31,6 +31,7 @@ _FORMULA = re.compile(r"[\s\"'\u00a0\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20\u2212
 _NUMBER = re.compile(r"[+-]?[0-9][0-9.,]*(?:[eE][+-]?[0-9]+)?")
 _SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?[eE][+-]?[0-9]{1,3}")
 _INTEGER = re.compile(r"0|[1-9][0-9]*")
+_SHORT_INTEGER = re.compile(rf"0|[1-9][0-9]{{0,{EXACT_DIGITS - 1}}}")
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
 _DATE_LIKE = re.compile(
     rf"[0-9]{{1,2}}[-/ .]{_MONTH}(?:[-/ .][0-9]{{2,4}})?|{_MONTH}[-/ .][0-9]{{2,4}}"
@@ -41,24 +42,6 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DATE_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?(?:Z|\+00:00)")
 _LINE_BREAKS = frozenset("\n\r\v\f\x85\u2028\u2029")
 _NUMERIC = frozenset({"integer", "event-reference", "srv", "request-id"})
-
-UNREADABLE = frozenset(
-    {
-        "cell.missing",
-        "cell.space",
-        "cell.integer",
-        "cell.date",
-        "cell.line-break",
-        "cell.control-character",
-        "id.user-id",
-        "id.request-id",
-        "id.event-reference",
-        "srv.malformed",
-        "sheet.scientific",
-        "sheet.date",
-    }
-)
-"""After one of these a cell's value is not of its type, and rules over the row leave it out."""
 
 Judge = Callable[[str], Iterator[Complaint]]
 
@@ -101,6 +84,8 @@ class Cell:
     def passes(self, values: Iterable[str]) -> bool:
         """Tell whether none of ``values`` gives a complaint."""
         fresh = set(values) - self._passed
+        if self._plain_numbers(fresh):
+            return True
         for value in fresh:
             if self.complaints(value):
                 return False
@@ -129,12 +114,13 @@ class Cell:
 
     def _complaints(self, value: str) -> Iterator[Complaint]:
         if not value:
-            yield Complaint(rule="cell.missing", message="the cell is empty and must not be")
+            yield Complaint(rule="cell.missing", message="the cell is empty and must not be", readable=False)
             return
         if _FORMULA.match(value) and not _NUMBER.fullmatch(value):
             message = "a spreadsheet would run the cell as a formula"
-            yield Complaint(rule="cell.formula", message=message, severity=self._formula)
-            if self._formula is Severity.REJECT:
+            refused = self._formula is Severity.REJECT
+            yield Complaint(rule="cell.formula", message=message, severity=self._formula, readable=not refused)
+            if refused:
                 return
         stopper = self._hidden(value) if self.column.type == "text" else self._shape(value)
         if stopper:
@@ -143,9 +129,17 @@ class Cell:
                 return
         for complaint in self._judge(value):
             yield complaint
-            if complaint.rule in UNREADABLE:
+            if not complaint.readable:
                 return
         yield from self._further(value)
+
+    def _plain_numbers(self, values: set[str]) -> bool:
+        """Tell at one go that all are short whole numbers within bounds: thresholds hardly repeat, so speed is here."""
+        if self.column.type != "integer" or self._pattern or not all(map(_SHORT_INTEGER.fullmatch, values)):
+            return False
+        numbers = list(map(int, values))
+        low, high = self.column.min, self.column.max
+        return not numbers or ((low is None or min(numbers) >= low) and (high is None or max(numbers) <= high))
 
     def _remember(self, values: set[str]) -> None:
         if len(self._passed) + len(values) > REMEMBERED:
@@ -168,15 +162,15 @@ class Cell:
     def _shape(self, value: str) -> Complaint | None:
         """Find what says more than that a value is not of its type; no profile may soften that."""
         if complaint := self._hidden(value):
-            return replace(complaint, severity=Severity.REJECT)
+            return replace(complaint, severity=Severity.REJECT, readable=False)
         if value != value.strip():
-            return Complaint(rule="cell.space", message="there is space around the value")
+            return Complaint(rule="cell.space", message="there is space around the value", readable=False)
         if self.column.type in _NUMERIC and _SCIENTIFIC.fullmatch(value):
             message = "the number is in scientific notation: saved from a spreadsheet as a number?"
-            return Complaint(rule="sheet.scientific", message=message)
+            return Complaint(rule="sheet.scientific", message=message, readable=False)
         if self.column.type == "srv" and _DATE_LIKE.fullmatch(value):
             message = "a date stands in place of a Service Reference Variant: saved from a spreadsheet?"
-            return Complaint(rule="sheet.date", message=message)
+            return Complaint(rule="sheet.date", message=message, readable=False)
         return None
 
     def _further(self, value: str) -> Iterator[Complaint]:
@@ -201,7 +195,7 @@ class Cell:
     def _integer(self, value: str) -> Iterator[Complaint]:
         if not _INTEGER.fullmatch(value) or len(value) > MOST_DIGITS:
             message = f"not a whole number in at most {MOST_DIGITS} digits"
-            yield Complaint(rule="cell.integer", message=message)
+            yield Complaint(rule="cell.integer", message=message, readable=False)
             return
         low, high = self.column.min, self.column.max
         number = int(value)
@@ -212,7 +206,9 @@ class Cell:
     def _user_id(self, value: str) -> Iterator[Complaint]:
         user_id = normal_user_id(value)
         if user_id is None:
-            yield Complaint(rule="id.user-id", message="not a User ID (eight pairs of hexadecimal digits)")
+            yield Complaint(
+                rule="id.user-id", message="not a User ID (eight pairs of hexadecimal digits)", readable=False
+            )
         elif self._own and user_id not in self._own:
             yield Complaint(rule="id.not-own", message="the User ID is not one of ours")
 
@@ -220,7 +216,7 @@ class Cell:
         request = request_id(value)
         if request is None:
             message = "not a Request ID (originator:target:counter, 64 bits each)"
-            yield Complaint(rule="id.request-id", message=message)
+            yield Complaint(rule="id.request-id", message=message, readable=False)
             return
         if self._own and request.originator not in self._own:
             yield Complaint(rule="eq.foreign-originator", message="the originator is not one of our User IDs")
@@ -228,7 +224,9 @@ class Cell:
 
     def _event_reference(self, value: str) -> Iterator[Complaint]:
         if event_reference(value) is None:
-            yield Complaint(rule="id.event-reference", message="not an event reference (1 to 20 digits)")
+            yield Complaint(
+                rule="id.event-reference", message="not an event reference (1 to 20 digits)", readable=False
+            )
             return
         yield from _rounded(value)
 
@@ -236,7 +234,7 @@ class Cell:
         if self._fold(value) in self._codes or value in self._srvs:
             return
         if not is_srv(value):
-            yield Complaint(rule="srv.malformed", message="not a Service Reference Variant")
+            yield Complaint(rule="srv.malformed", message="not a Service Reference Variant", readable=False)
         elif f"{value}0" in self._srvs:
             message = "no such Service Reference Variant, but there is one with a further zero: saved as a number?"
             yield Complaint(rule="sheet.lost-zero", message=message)
@@ -249,7 +247,7 @@ class Cell:
         fits = {"date": is_date, "date-time": not is_date, "moment": True}
         if not fits[self.column.type] or moment_of(value) is None:
             wanted = {"date": "a date", "date-time": "a time in UTC", "moment": "a date or a time in UTC"}
-            yield Complaint(rule="cell.date", message=f"not {wanted[self.column.type]} of the calendar")
+            yield Complaint(rule="cell.date", message=f"not {wanted[self.column.type]} of the calendar", readable=False)
 
 
 def moment_of(value: str) -> datetime | None:

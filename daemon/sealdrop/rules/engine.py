@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 
 from sealdrop.core.verdict import Verdict
 from sealdrop.rules import adt
-from sealdrop.rules.cells import UNREADABLE, Cell
+from sealdrop.rules.cells import Cell
 from sealdrop.rules.csv_text import Run, read_records
 from sealdrop.rules.exit_quarantine import Decisions
 from sealdrop.rules.findings import WHOLE_FILE, Complaint, Findings, Place, excerpt
@@ -258,7 +258,7 @@ class _Examination:
             name = cell.column.name
             for complaint in cell.complaints(value):
                 self._findings.add(complaint, Place(line=line, record=place.record, column=name), seen[name])
-                if complaint.rule in UNREADABLE:
+                if not complaint.readable:
                     unreadable.add(name)
             if value and name not in unreadable:
                 values[name] = cell.normal(value)

@@ -34,6 +34,8 @@ class Complaint:
         column: header of the column concerned, when the complainer knows better than the caller.
         severity: overrides the register and the profile's ``severities`` (policies of the profile itself).
         hint: overrides the register's advice.
+        readable: the cell is still a value of its column's type, so that rules over the row may read it. A complaint
+            that says otherwise must reject, whatever a profile adjusts.
     """
 
     rule: str
@@ -41,6 +43,7 @@ class Complaint:
     column: str | None = None
     severity: Severity | None = None
     hint: str | None = None
+    readable: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
