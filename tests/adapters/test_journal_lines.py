@@ -122,7 +122,7 @@ def test_findings_appear_as_rule_names_without_their_excerpts(written: Written) 
     written.journal.committed(committed(replace(lc.REJECTED, findings=(secret, secret))))
 
     line = written.lines()[0]
-    assert b"findings=2 suppressed=0 rules=adt.example" in line
+    assert b"findings=2 suppressed=2 rules=adt.example" in line
     assert b"90-B3" not in line
     assert b"4711" not in line
 
@@ -204,10 +204,13 @@ def test_a_line_too_long_says_that_it_was_cut(written: Written) -> None:
     assert len(line) <= 4096
 
 
+def notices(journal: LogJournal, count: int) -> None:
+    for number in range(count):
+        journal.notice("sweep", "x" * 200, number=number)
+
+
 def test_a_reader_who_does_not_read_costs_lines_but_no_time(written: Written) -> None:
-    writer = threading.Thread(
-        target=lambda: [written.journal.notice("sweep", "x" * 200, number=n) for n in range(2000)]
-    )
+    writer = threading.Thread(target=notices, args=(written.journal, 2000))
     writer.start()
     writer.join(timeout=20)
     assert not writer.is_alive(), "a full pipe must not block"
@@ -225,21 +228,22 @@ def test_a_reader_who_is_gone_costs_nothing_but_lines() -> None:
     os.close(reading)
     journal.notice("sweep", "nobody reads this")
     os.close(writing)
-    journal.notice("sweep", "nor this, to a closed descriptor")
+    LogJournal(999_999).notice("sweep", "nor this, where nothing is open")
 
 
 def test_lines_of_many_threads_do_not_mix(written: Written) -> None:
     got: list[bytes] = []
-    threads = [
-        threading.Thread(target=lambda n=n: [written.journal.notice("sweep", "x" * 100, thread=n) for _ in range(50)])
-        for n in range(4)
-    ]
+    threads = [threading.Thread(target=notices, args=(written.journal, 50)) for _ in range(4)]
     for thread in threads:
         thread.start()
-    wait_until(lambda: got.extend(written.lines()) or not any(thread.is_alive() for thread in threads))
-    got.extend(written.lines())
 
-    assert sum(line.startswith(b"x" * 100 + b" | notice=") for line in got) == len(got) > 150
+    def over() -> bool:
+        got.extend(written.lines())
+        return not any(thread.is_alive() for thread in threads)
+
+    wait_until(over, what="the end of four threads")
+    got.extend(written.lines())
+    assert sum(line.startswith(b"x" * 200 + b" | notice=sweep number=") for line in got) == len(got) == 200
 
 
 def test_journald_gets_priorities_and_a_terminal_does_not() -> None:
