@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from sealdrop.adapters.durable.folder import PRIVATE_FILE, PRIVATE_FOLDER, Folder, sync_fd
+from sealdrop.adapters.durable.folder import PRIVATE_FILE, PRIVATE_FOLDER, Folder, close_read, sync_fd
 from sealdrop.adapters.durable.trouble import guarding
 
 
@@ -48,7 +48,7 @@ def keep(temporary: Path, final: Path) -> bool:
         try:
             sync_fd(fd, temporary)
         finally:
-            os.close(fd)
+            close_read(fd)
         return folder.move(temporary.name, folder, final.name)
 
 

@@ -52,6 +52,12 @@ def sync_fd(fd: int, where: str | Path) -> None:
         raise StorageFailure(reason.what, where=reason.where, hint=reason.hint) from error
 
 
+def close_read(fd: int) -> None:
+    """Close what was only read: an error then tells of nothing that could be lost."""
+    with suppress(OSError):
+        os.close(fd)
+
+
 class Folder:
     """A directory held open: its names are looked up in *it*, never again through a path."""
 
@@ -208,7 +214,7 @@ class Folder:
         """Write a whole file durably; return False and change nothing when the name is taken.
 
         Raises:
-            NoSpace, StorageFailure: nothing is there under the name.
+            NoSpace: nothing is there under the name. StorageFailure: nothing, or (a failed sync) the whole file.
         """
         with self.draft(mode) as draft:
             draft.write(data)
@@ -265,7 +271,7 @@ class Folder:
         """Let go of the directory; safe to call twice."""
         if self.fd >= 0:
             fd, self.fd = self.fd, -1
-            os.close(fd)
+            close_read(fd)
 
     def __enter__(self) -> Self:
         return self
@@ -279,12 +285,13 @@ class Folder:
 class Draft:
     """A file being written under a temporary name; made by ``Folder.draft``."""
 
-    __slots__ = ("_fd", "_folder", "name")
+    __slots__ = ("_fd", "_folder", "_gone", "name")
 
     def __init__(self, folder: Folder, name: str, fd: int) -> None:
         self._folder = folder
         self.name = name
         self._fd = fd
+        self._gone = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append bytes.
@@ -330,6 +337,7 @@ class Draft:
         if not self._folder.rename(self.name, self._folder, name):
             message = "the temporary file was removed by somebody else"
             raise StorageFailure(message, where=shown(self._folder.path), hint="Find out who removes files here")
+        self._gone = True
 
     def keep_new(self, name: str) -> bool:
         """Sync the file and give it its final name unless that is taken; sync the directory.
@@ -347,6 +355,7 @@ class Draft:
             except FileExistsError:
                 return False
             os.unlink(self.name, dir_fd=folder.fd)
+        self._gone = True
         folder.sync()
         return True
 
@@ -356,8 +365,9 @@ class Draft:
             if self._fd >= 0:
                 os.close(self._fd)
         self._fd = -1
-        with suppress(OSError):
-            os.unlink(self.name, dir_fd=self._folder.fd)
+        if not self._gone:
+            with suppress(OSError):
+                os.unlink(self.name, dir_fd=self._folder.fd)
 
     def _finish(self) -> None:
         path = self._folder.path / self.name

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sealdrop.adapters.durable.folder import Folder
+from sealdrop.adapters.durable.folder import Folder, close_read
 from sealdrop.adapters.durable.lease import Lease, read_lease
 from sealdrop.adapters.durable.trouble import failure, guarding, shown
 from sealdrop.core.errors import NotYet, Unacceptable
@@ -86,7 +86,7 @@ def read_foreign(
                 return _read_settled(fd, where, sink, before, max_bytes, lease)
         return _read_settled(fd, where, sink, before, max_bytes, Lease(fd, held=False))
     finally:
-        os.close(fd)
+        close_read(fd)
 
 
 def _look(folder: Folder, name: str) -> os.stat_result:
