@@ -31,6 +31,7 @@ from sealdrop.ports.clock import Clock
 from sealdrop.ports.transport import Parcel, ProbeResult, ProbeStep, Traits
 
 CHUNK = 1024 * 1024
+MAX_NAME_BYTES = 255
 STALE_AFTER = 24 * 3600.0  # seconds after which a temporary copy that nobody owns may be swept
 _OURS = re.compile(r"\.sealdrop-([0-7][0-9a-hjkmnp-tv-z]{25})-([0-9]+|[a-z])(-w)?")
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -346,7 +347,8 @@ class DirectoryTransport:
 
     def _check_name(self, parcel: Parcel) -> None:
         name = parcel.remote_name
-        if "/" in name or name in ("", ".", "..") or not name.isprintable():
+        bad = "/" in name or name in ("", ".", "..") or any(ord(char) < ord(" ") or char == "\x7f" for char in name)
+        if bad or len(os.fsencode(name)) > MAX_NAME_BYTES:
             hint = "Mend the template of remote names"
             raise PermanentFailure("the remote name is not one plain name", where=self._where(parcel), hint=hint)
 

@@ -46,6 +46,9 @@ class FarEnd:
     Args:
         line: the multiplexer over the session.
         options: of the route. facts: about the session, for receipts. abilities: as tried.
+
+    ``in_order`` is True until a write and what followed it in the same flight did not fit together: from then on each
+    step waits for the one before, for servers that do not execute requests in the order the draft demands.
     """
 
     def __init__(self, line: Multiplexer, options: SftpOptions, facts: dict[str, str], abilities: Abilities) -> None:
@@ -53,6 +56,7 @@ class FarEnd:
         self.options = options
         self.facts = facts
         self.abilities = abilities
+        self.in_order = True
 
     @classmethod
     def greet(cls, session: Session, options: SftpOptions, trial_id: SubmissionId, report: Report) -> FarEnd:

@@ -145,10 +145,9 @@ class Trial:
 
     def _write(self, handle: bytes, *, readable: bool) -> tuple[bool, bool, Reading]:
         """Write and close the first file. Returns whether it can be synced and measured, and how it can be read."""
-        written, measured, *rest = self._line.exchange(
-            requests.write(handle, 0, _CONTENT),
-            requests.fstat(handle),
-            *([requests.read(handle, 0, len(_CONTENT))] if readable else []),
+        written = self._line.ask(requests.write(handle, 0, _CONTENT))  # alone: not every server keeps the order
+        measured, *rest = self._line.exchange(
+            requests.fstat(handle), *([requests.read(handle, 0, len(_CONTENT))] if readable else [])
         )
         synced = self._offers("fsync@openssh.com") and self._ok(requests.fsync(handle))
         closed = self._line.ask(requests.close(handle))

@@ -104,14 +104,17 @@ class Upload:
             TemporaryFailure: refused, other bytes came back, or cut. PermanentFailure: the sealed file has changed.
             StorageFailure: the sealed file cannot be read. Whatever ``progress`` raises.
         """
+        at_once = self._parcel.size <= AT_ONCE and self._far.in_order
         try:
-            return self._send()
-        except BaseException:
+            return self._prove(self._send_at_once() if at_once else self._send_in_pieces())
+        except BaseException as error:
+            if at_once and isinstance(error, TemporaryFailure):
+                self._far.in_order = False  # costs a few round trips if it was for another reason
             self.abandon()
             raise
 
-    def _send(self) -> Proven:
-        digest = self._send_at_once() if self._parcel.size <= AT_ONCE else self._send_in_pieces()
+    def _prove(self, digest: str | None) -> Proven:
+        """Judge the digest of what came back; read again what was not or not wholly read."""
         if digest is None and self._far.abilities.reading is not Reading.NONE:
             digest = self._far.digest(self.temporary, self._parcel.size)
             if digest is None:
