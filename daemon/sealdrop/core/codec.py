@@ -15,6 +15,8 @@ from enum import Enum
 from functools import cache
 from typing import Any, get_args, get_origin
 
+from sealdrop.core.submission import require_aware
+
 Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
 
 
@@ -23,12 +25,13 @@ def to_plain(value: object) -> Plain:
 
     Raises:
         TypeError: a value of a kind the codec does not know.
+        ValueError: a time without a time zone.
     """
     match value:
         case None | bool() | int() | float() | str():
             return value
         case datetime():
-            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+            return require_aware(value).astimezone(UTC).isoformat().replace("+00:00", "Z")
         case Enum():
             return to_plain(value.value)
         case tuple() | list():
@@ -63,17 +66,15 @@ def from_plain(kind: Any, data: Plain) -> Any:  # noqa: ANN401 - driven by type 
     if issubclass(kind, Enum):
         return kind(data)
     if issubclass(kind, datetime):
-        return datetime.fromisoformat(_exact(str, data))
+        return require_aware(datetime.fromisoformat(_exact(str, data)))
     return _exact(kind, data)
 
 
 def _one_of(kinds: tuple[Any, ...], data: Plain) -> Any:  # noqa: ANN401
     if data is None and type(None) in kinds:
         return None
-    for kind in kinds:
-        if kind is not type(None):
-            return from_plain(kind, data)
-    return _fail(kinds)
+    (kind,) = (one for one in kinds if one is not type(None))  # only "X or nothing": a choice would need a tag
+    return from_plain(kind, data)
 
 
 def _dataclass(kind: Any, data: dict[str, Plain]) -> Any:  # noqa: ANN401
