@@ -45,8 +45,7 @@ class InHandFile:
         self._left = {slot: note for slot, raw in enumerate(slots) if (note := _parse(raw)) is not None}
         self._free = [slot for slot in reversed(range(SLOTS)) if slot not in self._left]
         with guarding("write", path):
-            for slot in self._free:
-                os.pwrite(self._fd, _EMPTY, slot * SLOT_BYTES)
+            os.pwrite(self._fd, b"".join(raw if slot in self._left else _EMPTY for slot, raw in enumerate(slots)), 0)
 
     def begin(self, submission: SubmissionId, doing: str) -> int:
         """See ``InHand.begin``.

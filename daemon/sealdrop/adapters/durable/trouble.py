@@ -27,7 +27,8 @@ _HINTS = {
     errno.EACCES: "Give the agent's user access to it",
     errno.EPERM: "Give the agent's user access to it, and look for an immutable flag (lsattr)",
     errno.EXDEV: "Keep everything under one root on one mount; two bind mounts of one file system do not do",
-    errno.ELOOP: "Put a real folder there, not a symbolic link",
+    errno.ELOOP: "Put the real thing there, not a symbolic link",
+    errno.ENOTDIR: "Put a real folder there, neither a file nor a symbolic link",
     errno.ENOENT: "Make it again (sealdrop init), or mount what belongs there",
 }
 
