@@ -7,11 +7,11 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sealdrop.rules.csv_text import Run, read_records
-from sealdrop.rules.lines import Fault
+from sealdrop.rules.lines import Fault, Lines, read_lines
 from sealdrop.rules.profile import Bounds, Dialect
 
 Record = tuple[int, list[str]]
@@ -106,6 +106,25 @@ def test_nothing_follows_a_fatal_fault_and_little_is_said(data: bytes) -> None:
     fatal = [place for place, item in enumerate(items) if isinstance(item, Fault) and item.fatal]
 
     assert fatal in ([], [len(items) - 1])
+
+
+@settings(max_examples=200)
+@example(data=b"a\n" + b"x" * 25 + b"\n\xff\n", block=1 << 16)
+@example(data=b"a\n\xff" + b"x" * 25 + b"\n", block=1 << 16)
+@given(data=_ANY_BYTES, block=st.integers(16, 60))
+def test_lines_end_with_a_fatal_fault_too_and_are_all_there_before_it(data: bytes, block: int) -> None:
+    items = list(read_lines([data], Dialect(), _TIGHT, block))
+    lines = [item for item in items if isinstance(item, Lines)]
+    text = b"".join(
+        text.encode() + (batch.ends if isinstance(batch.ends, str) else batch.ends[place]).encode()
+        for batch in lines
+        for place, text in enumerate(batch.texts)
+    )
+    fatal = [place for place, item in enumerate(items) if isinstance(item, Fault) and item.fatal]
+
+    assert fatal in ([], [len(items) - 1])
+    assert data.removeprefix(b"\xef\xbb\xbf").startswith(text)
+    assert fatal or text == data.removeprefix(b"\xef\xbb\xbf")
 
 
 _FAULTS: dict[str, tuple[bytes, dict[str, str], str, int | None, int | None]] = {

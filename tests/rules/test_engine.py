@@ -334,6 +334,33 @@ def test_a_trailer_may_be_left_out_where_the_profile_says_so_and_is_no_data_row(
     assert rules_of(adt(GOOD, "END,1", GOOD, GOOD, changes=changes).judged()) == ["trailer.not-last"]
 
 
+def test_a_trailer_as_wide_as_the_rows_is_known_by_its_first_cell() -> None:
+    changes = {"trailer": {"marker": "END", "count_position": 4}}
+
+    assert adt(GOOD, "END,,,1", changes=changes).judged().findings == ()
+
+
+def test_empty_cells_to_the_right_are_one_kind_of_finding_and_the_row_is_read_all_the_same() -> None:
+    verdict = adt(f"{U1},7.1,x,2,,").judged()
+
+    assert rules_of(verdict) == ["sheet.trailing-columns", "cell.integer"]
+
+
+def test_a_reference_repeated_beside_a_broken_cell_is_the_same_reference() -> None:
+    verdict = adt(GOOD + ",SR-1", f"{U2},7.1,x,2,SR-1", header=ADT_HEADER + ",reference").judged()
+
+    assert (rules_of(verdict), verdict.reference) == (["cell.integer"], "SR-1")
+
+
+def test_too_many_ordering_keys_are_said_once_and_kept_no_longer() -> None:
+    rows = [f"{user_id_text(_FIRST_OWN + number)},7.1,1,2" for number in range(50)]
+    verdict = tuned(adt(*rows), bounds__ordering_keys=10).judged(block_bytes=64)
+
+    assert rules_of(verdict) == ["order.too-many-keys"]
+    assert len(verdict.ordering_keys) == 11
+    assert verdict.records == 50
+
+
 def test_lower_case_may_be_demanded_of_letters() -> None:
     assert rules_of(tuned(wide(exception="Ab"), columns__exception__case="lower").judged()) == ["cell.case"]
 

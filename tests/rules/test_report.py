@@ -126,3 +126,11 @@ def test_the_shape_of_the_report_for_programs_is_stable() -> None:
     assert document["profile"] == {"name": "adt", "version": "1", "unverified": True}
     assert document["file"]["name"] == r"a\x1b[31m\u202e\udcffb.csv"
     assert document["submission"] is None
+
+
+def test_a_finding_of_a_rule_that_no_longer_exists_can_still_be_reported() -> None:
+    verdict = CASES["srv.unknown"].failing.judged()
+    old = replace(verdict, findings=(replace(verdict.findings[0], rule="srv.bygone"),))
+
+    assert "Rule srv.bygone" in report_text(_SUBJECT, old).decode()
+    assert json.loads(report_json(_SUBJECT, old))["findings"][0]["clause"] == "not known to this version"

@@ -196,12 +196,12 @@ class Cell:
         if not _INTEGER.fullmatch(value) or len(value) > MOST_DIGITS:
             message = f"not a whole number in at most {MOST_DIGITS} digits"
             yield Complaint(rule="cell.integer", message=message, readable=False)
-            return
-        low, high = self.column.min, self.column.max
-        number = int(value)
-        if (low is not None and number < low) or (high is not None and number > high):
-            yield Complaint(rule="cell.range", message=f"the number must be {_bounds(low, high)}")
-        yield from _rounded(value)
+        else:
+            low, high = self.column.min, self.column.max
+            number = int(value)
+            if (low is not None and number < low) or (high is not None and number > high):
+                yield Complaint(rule="cell.range", message=f"the number must be {_bounds(low, high)}")
+            yield from _rounded(value)
 
     def _user_id(self, value: str) -> Iterator[Complaint]:
         user_id = normal_user_id(value)
@@ -217,18 +217,17 @@ class Cell:
         if request is None:
             message = "not a Request ID (originator:target:counter, 64 bits each)"
             yield Complaint(rule="id.request-id", message=message, readable=False)
-            return
-        if self._own and request.originator not in self._own:
-            yield Complaint(rule="eq.foreign-originator", message="the originator is not one of our User IDs")
-        yield from _rounded(str(request.counter))
+        else:
+            if self._own and request.originator not in self._own:
+                yield Complaint(rule="eq.foreign-originator", message="the originator is not one of our User IDs")
+            yield from _rounded(str(request.counter))
 
     def _event_reference(self, value: str) -> Iterator[Complaint]:
         if event_reference(value) is None:
-            yield Complaint(
-                rule="id.event-reference", message="not an event reference (1 to 20 digits)", readable=False
-            )
-            return
-        yield from _rounded(value)
+            message = "not an event reference (1 to 20 digits)"
+            yield Complaint(rule="id.event-reference", message=message, readable=False)
+        else:
+            yield from _rounded(value)
 
     def _srv(self, value: str) -> Iterator[Complaint]:
         if self._fold(value) in self._codes or value in self._srvs:

@@ -91,12 +91,8 @@ class _Reader:
                 if rows:
                     yield Run(lines=lines, rows=rows)
                     lines, rows = [], []
-                fatal = [fault for fault in self._faults if fault.fatal]
-                yield from (fault for fault in self._faults if not fault.fatal)
+                yield from sorted(self._faults, key=lambda fault: fault.fatal)  # after a fatal one nobody asks for more
                 self._faults = []
-                if fatal:
-                    yield fatal[0]
-                    return
             if complete:
                 lines.append(self._began)
                 rows.append(self._cells)

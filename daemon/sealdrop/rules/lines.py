@@ -75,7 +75,7 @@ class Lines:
 def read_lines(
     chunks: Iterable[bytes], dialect: Dialect, bounds: Bounds, block_bytes: int = BLOCK_BYTES
 ) -> Iterator[Lines | Fault]:
-    """Yield the lines of a file in order, and faults where they are."""
+    """Yield the lines of a file in order, and faults where they are; nothing after a fatal one."""
     blocks = _blocks(chunks, max(block_bytes, HEAD_BYTES))
     head = next(blocks, b"")
     for fault in _recognise(head, dialect):

@@ -110,7 +110,7 @@ def _finding(finding: Finding) -> dict[str, Plain]:
     return {
         "rule": finding.rule,
         "severity": finding.severity.value,
-        "clause": RULES[finding.rule].clause,
+        "clause": _rule(finding)[1],
         "message": finding.message,
         "hint": finding.hint,
         "line": finding.line,
@@ -165,9 +165,15 @@ def _paragraph(number: int, finding: Finding) -> Iterator[str]:
     if finding.excerpt is not None:
         yield f"{indent}Seen: {finding.excerpt}"
     yield from wrap(f"What to do: {finding.hint}", WIDTH, initial_indent=indent, subsequent_indent=indent)
-    rule = RULES[finding.rule]
-    text = f"Rule {rule.id} ({_SEVERITIES[finding.severity]}): {rule.title}. Rests on: {rule.clause}."
+    title, clause = _rule(finding)
+    text = f"Rule {finding.rule} ({_SEVERITIES[finding.severity]}): {title}. Rests on: {clause}."
     yield from wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent)
+
+
+def _rule(finding: Finding) -> tuple[str, str]:
+    """Return title and clause; a finding from the ledger may be of a rule that this version no longer has."""
+    rule = RULES.get(finding.rule)
+    return (rule.title, rule.clause) if rule else ("a rule of another version", "not known to this version")
 
 
 def _where(finding: Finding) -> str:
