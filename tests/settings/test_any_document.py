@@ -119,6 +119,19 @@ def test_the_sample_with_any_values_exchanged_never_betrays_one(
     assert SECRET not in answer(tmp_path, document(values))
 
 
+DAMAGED = document({"party": SECRET, "keys": {"dcc": {"passphrase": SECRET}}, "routes": {"a": [SECRET, {"b": SECRET}]}})
+
+
+@SHARED_FOLDER
+@given(
+    place=st.integers(min_value=0, max_value=len(DAMAGED)),
+    less=st.integers(0, 3),
+    more=st.text("\"'\n[]{}=.,# \\\0a1", max_size=3),
+)
+def test_a_damaged_document_never_betrays_what_is_in_it(tmp_path: Path, place: int, less: int, more: str) -> None:
+    assert SECRET not in answer(tmp_path, DAMAGED[:place] + more + DAMAGED[place + less :])
+
+
 @pytest.mark.parametrize("place", PLACES, ids=[".".join(map(str, place)) for place in PLACES])
 def test_a_secret_written_where_it_does_not_belong_is_never_said_again(tmp_path: Path, place: tuple[Any, ...]) -> None:
     for shape in (*SECRETS, [SECRET], {"file": SECRET}, {"credential": f"/{SECRET}"}):

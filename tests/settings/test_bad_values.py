@@ -133,6 +133,7 @@ BAD: dict[str, tuple[Edit, str, str, str]] = {
     "an address in brackets": (host("[::1]"), f"{SFTP}.host", "is not a host name or address", "brackets"),
     "a host name longer than any": (host(".".join(["a" * 60] * 5)), f"{SFTP}.host", "is not a host name", ""),
     "a user with a colon": (('user = "example"', 'user = "a:b"'), f"{SFTP}.user", "is not a login name", ""),
+    "a user with an invisible character": (('user = "example"', 'user = "a\\u202eb"'), f"{SFTP}.user", "does not print", ""),
     "a remote folder with a way up": (sftp('folder = "in/../.."'), f"{SFTP}.folder", "holds '..'", ""),
     "an empty remote folder": (sftp('folder = ""'), f"{SFTP}.folder", "is empty", '"."'),
     "a proxy with a password": (sftp('proxy = "http://u:hunter2@p:3128"'), f"{SFTP}.proxy", "holds a user or password", ""),
@@ -177,7 +178,7 @@ GOOD_VALUES: dict[str, Edit] = {
     "a whole number where a number is wanted": top("[agent]\nsweep_seconds = 5"),
     "a proxy by address": sftp('proxy = "http://[::1]:3128"'),
     "a User ID in lower case and a range": kind(
-        'own_user_ids = ["90-b3-d5-1f-30-01-00-00", "90-B3-D5-1F-30-01-00-00..90-B3-D5-1F-30-01-00-FF"]'
+        'own_user_ids = ["90-b3-d5-1f-30-01-00-00", "90-B3-D5-1F-30-01-00-00 .. 90-B3-D5-1F-30-01-00-FF"]'
     ),
     "a lower level of proof, named": route('minimum_proof = "accepted"'),
     "a runtime folder as long as may be": ("/run/sealdrop", "/" + "r" * 75),

@@ -160,15 +160,16 @@ def _pattern(text: str) -> str:
 
 def _user_ids(text: str) -> str:
     pair = "[0-9A-Fa-f]{2}"
-    if re.fullmatch(rf"{pair}(?:-{pair}){{7}}(?:\.\.{pair}(?:-{pair}){{7}})?", text) is None:
+    if re.fullmatch(rf"{pair}(?:-{pair}){{7}}(?: *\.\. *{pair}(?:-{pair}){{7}})?", text) is None:
         raise refusal(
             "is not a User ID or a range of them",
             'Write "90-B3-D5-1F-30-01-00-00", or a range "90-B3-D5-1F-30-01-00-00..90-B3-D5-1F-30-01-FF-FF".',
         )
-    first, _, last = text.upper().partition("..")
+    text = text.upper().replace(" ", "")
+    first, _, last = text.partition("..")
     if last and last < first:
         raise refusal("is a range that ends before it begins", "Write the lower User ID first.")
-    return text.upper()
+    return text
 
 
 def _fingerprint(text: str) -> str:
@@ -207,6 +208,7 @@ Group = Annotated[
 ]
 User = Annotated[
     str,
+    AfterValidator(_plain),
     Matches(r"[^\s\x00-\x20\x7f:/-][^\s\x00-\x20\x7f:/]{0,127}", "is not a login name", "Give the bare login name."),
 ]
 Credential = Annotated[
