@@ -49,7 +49,7 @@ check: $(STAMP) ## Run every check that is not a test: lint, format, types, arch
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/codespell
-	$(BIN)/shellcheck .ci/*
+	$(BIN)/shellcheck .ci/* systemd/install
 	$(BIN)/pytest -q -p no:randomly tests/project tests/systemd
 
 fmt: $(STAMP) ## Format, and mend what can be mended without thought.
@@ -64,8 +64,9 @@ lock: ## Make the lock files anew from pyproject.toml; LOCK_ARGS=--upgrade takes
 	$(COMPILE) --output-file=requirements.lock pyproject.toml
 	$(COMPILE) --extra=dev --constraint=requirements.lock --output-file=requirements-dev.lock pyproject.toml
 
-install: ## Install agent, unit, user and folders on this host (root), or into DESTDIR.
-	.ci/install "$(PYTHON)" "$(PREFIX)" "$(DESTDIR)"
+install: $(STAMP) ## Install agent, unit, users and folders on this host (root), or stage them in DESTDIR.
+	$(SYSTEM) demo
+	PYTHON="$(PYTHON)" PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" BUILDER="$(BIN)/python" systemd/install all
 
 release: $(STAMP) ## Build the wheel twice and compare, audit what it depends on, write the bill of materials.
 	.ci/release "$(BIN)"
