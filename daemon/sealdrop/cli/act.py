@@ -1,0 +1,43 @@
+"""Commands that change something: `retry`. They go to the running agent and say who asked and why."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from sealdrop.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, ReasonOption
+from sealdrop.cli.output import print_json
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command("retry")(retry)
+
+
+def retry(
+    reason: ReasonOption,
+    submission: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="A submission's id; its first letters will do.")
+    ] = None,
+    route: Annotated[
+        str | None, typer.Option("--route", help="Open a stopped route, and try all that waits on it.", metavar="NAME")
+    ] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,  # noqa: FBT002 - a flag of the command line
+) -> None:
+    """Try one submission again now, or everything that waits on a route."""
+    from sealdrop.wiring import asking  # noqa: PLC0415 - quick start, see main
+
+    if (submission is None) == (route is None):
+        raise typer.BadParameter("give either a submission's id or --route NAME")
+    if submission is not None:
+        answer: Any = asking.ask(config, "retry", submission=submission, reason=reason)
+    else:
+        answer = asking.ask(config, "retry-route", route=route or "", reason=reason)
+    if as_json:
+        print_json(answer)
+    elif submission is not None:
+        typer.echo(f"{answer['submission']} is tried again")
+    else:
+        typer.echo(f"route {route} is open; {answer['submissions']} submissions are due now")

@@ -1,0 +1,34 @@
+"""Questions from the command line: to the running agent where there is one, else to what is on the disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sealdrop import settings as config
+from sealdrop.adapters.control import ControlClient, NotRunning
+from sealdrop.adapters.ledger import ReadOnlyLedger
+from sealdrop.core.codec import Plain
+from sealdrop.wiring.folders import ledger_path, socket_path
+from sealdrop.wiring.verbs import READING, read_only
+
+
+def ask(path: Path, verb: str, **arguments: Plain) -> Plain:
+    """Ask the agent, or the ledger when no agent runs and the ledger can answer.
+
+    Args:
+        path: the configuration file.
+        verb: of the control socket.
+        arguments: of the verb.
+
+    Raises:
+        NotRunning: no agent runs, and the verb needs one.
+        SealdropError: the agent refused or failed.
+    """
+    settings = config.load(path)
+    try:
+        return ControlClient(socket_path(settings)).call(verb, **arguments)
+    except NotRunning:
+        if verb not in READING:
+            raise
+    with ReadOnlyLedger.open(ledger_path(settings)) as ledger:
+        return read_only(ledger, settings.environment, verb, arguments)

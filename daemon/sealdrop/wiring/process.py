@@ -1,0 +1,141 @@
+"""The process: what is opened once and closed in the right order, signals, and the agent that runs in between.
+
+Opened in this order, each refusing cleanly: the instance lock (a second agent on one root would be a disaster), the
+ledger (checked), the spool (a real rename is tried), the setup (keys, rules, routes). Closed in the reverse order.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from sealdrop import settings as config
+from sealdrop.adapters.clock import SystemClock
+from sealdrop.adapters.control import ControlServer
+from sealdrop.adapters.in_hand import InHandFile
+from sealdrop.adapters.journal import LogJournal
+from sealdrop.adapters.ledger import SqliteLedger
+from sealdrop.adapters.schedule import AppSchedule
+from sealdrop.adapters.spool import FolderSpool, InstanceLock
+from sealdrop.adapters.systemd import Notifier
+from sealdrop.core.errors import ConfigurationError, Problem
+from sealdrop.flow.agent import Agent
+from sealdrop.flow.line import World
+from sealdrop.flow.once import Once, Tidied
+from sealdrop.flow.operations import Operations
+from sealdrop.flow.setup import Setup
+from sealdrop.ports.people import Meter
+from sealdrop.wiring.folders import ledger_path, make_folders, socket_path
+from sealdrop.wiring.setup import make_setup
+from sealdrop.wiring.verbs import verbs
+
+
+@contextmanager
+def opened_world(settings: config.Settings) -> Iterator[World]:
+    """Open what stays the same for the life of the process.
+
+    Raises:
+        ConfigurationError: another agent has this root, or the folders will not do.
+        LedgerBroken: the ledger does not verify.
+        NoSpace, StorageFailure: a folder of ours could not be written.
+    """
+    make_folders(settings)
+    clock = SystemClock()
+    with InstanceLock(settings.root), SqliteLedger.open(ledger_path(settings), clock) as ledger:
+        yield World(
+            ledger=ledger,
+            journal=LogJournal(),
+            spool=FolderSpool(settings.root),
+            clock=clock,
+            hand=InHandFile(settings.root / "work" / ".in-hand"),
+        )
+
+
+def serve(path: Path) -> None:
+    """Run the agent until it is told to stop.
+
+    Args:
+        path: the configuration file.
+
+    Raises:
+        SealdropError: the start failed, or our own storage did.
+    """
+    settings = config.load(path)
+    supervisor = Notifier()
+    with opened_world(settings) as world:
+        world.journal.notice("start", f"configuration {path}", settings_sha256=config.fingerprint(settings))
+
+        def load() -> Setup:
+            """Read the configuration again, for a reload."""
+            fresh = config.load(path)
+            _same_house(settings, fresh)
+            return make_setup(fresh, path.parent, world.clock)
+
+        setup = make_setup(settings, path.parent, world.clock)
+        agent = Agent(
+            world,
+            setup,
+            supervisor=supervisor,
+            schedule=AppSchedule(),
+            load=load,
+            stop_seconds=settings.agent.stop_seconds,
+        )
+        server = ControlServer(
+            socket_path(settings),
+            verbs(Operations(agent, world.ledger), world.ledger),
+            read_group=settings.control.read_group,
+            admin_group=settings.control.admin_group,
+        )
+        with _signals(agent), server:
+            agent.run()
+
+
+def run_once(path: Path, patience: float, meter: Meter | None = None) -> Tidied:
+    """Do what can be done now, in this thread, and return what is left.
+
+    Args:
+        path: the configuration file.
+        patience: longest single wait for a file to become complete, in seconds.
+        meter: watches uploads get on.
+
+    Raises:
+        SealdropError: the start failed, or our own storage did.
+    """
+    settings = config.load(path)
+    with opened_world(settings) as world:
+        setup = make_setup(settings, path.parent, world.clock)
+        try:
+            return Once(replace(world, meter=meter), setup, pause=time.sleep, patience=patience).run()
+        finally:
+            setup.close()
+
+
+@contextmanager
+def _signals(agent: Agent) -> Iterator[None]:
+    """Let the service manager's signals reach the agent; handlers do nothing but set a flag."""
+    handlers = {
+        signal.SIGTERM: lambda *_: agent.stop("SIGTERM"),
+        signal.SIGINT: lambda *_: agent.stop("SIGINT"),
+        signal.SIGHUP: lambda *_: agent.reload(),
+    }
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _same_house(running: config.Settings, fresh: config.Settings) -> None:
+    """Refuse a reload that would move the agent to other folders or another environment."""
+    problems = [
+        Problem(path=name, what="cannot change while the agent runs", hint="Restart the agent")
+        for name in ("environment", "root", "runtime", "control")
+        if getattr(running, name) != getattr(fresh, name)
+    ]
+    if problems:
+        raise ConfigurationError(problems)

@@ -1,0 +1,234 @@
+"""From settings to a setup: the one place that knows which class stands behind which port.
+
+Reading top to bottom gives the product's wiring: outboxes, rules, keys, transports. Whatever was opened before a
+problem showed is closed again, so that a bad configuration at a reload costs nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+
+from sealdrop import settings as config
+from sealdrop.adapters.gnupg import GnupgSealer, KeySet, Recipient
+from sealdrop.adapters.hints import WatchHints
+from sealdrop.adapters.outbox import Convention, FolderOutbox, RemoteOutbox
+from sealdrop.adapters.transports.directory import DirectoryOptions, DirectoryTransport
+from sealdrop.adapters.transports.guarded import Deadline, Guarded
+from sealdrop.adapters.transports.sftp import Proxy, SftpOptions, SftpTransport, TemporaryName, TemporaryStyle
+from sealdrop.adapters.validator import ProfileValidator, load_profile
+from sealdrop.core.errors import ConfigurationError, Problem
+from sealdrop.core.readiness import Protocol, ReadinessPolicy
+from sealdrop.core.retry import RetryPolicy
+from sealdrop.flow.setup import DuplicatePolicy, KindSetup, OutboxSetup, RouteSetup, Setup
+from sealdrop.ports.clock import Clock
+from sealdrop.ports.intake import Outbox
+from sealdrop.ports.transport import Transport
+from sealdrop.shipped import profile_path
+
+
+def make_setup(settings: config.Settings, config_dir: Path, clock: Clock) -> Setup:
+    """Make everything that a configuration decides.
+
+    Args:
+        settings: checked settings.
+        config_dir: folder of the configuration file; profiles named by path are relative to it.
+        clock: for everything that needs one.
+
+    Raises:
+        ConfigurationError: something the configuration names will not do; every problem that can be told at once.
+        KeyUnusable, SealFailed: GnuPG refuses a key.
+        NoSpace, StorageFailure: a folder of ours could not be written.
+    """
+    with ExitStack() as undo:
+        sealers = {name: make_sealer(settings, name) for name in settings.keys}
+        for sealer in sealers.values():
+            undo.callback(sealer.close)
+        kinds = {
+            name: make_kind(settings, name, make_validator(settings, name, config_dir), sealers[kind.keys])
+            for name, kind in settings.kinds.items()
+        }
+        routes = {name: make_route(settings, name, clock) for name in settings.routes}
+        outboxes = tuple(make_outbox(settings, name, clock) for name in settings.outboxes)
+        local = tuple(settings.outbox_path(name) for name, outbox in settings.outboxes.items() if not outbox.remote)
+        setup = Setup(
+            environment=settings.environment,
+            settings_sha256=config.fingerprint(settings),
+            outboxes=outboxes,
+            kinds=kinds,
+            routes=routes,
+            reserve_bytes=settings.agent.free_space_reserve_bytes,
+            sweep_seconds=settings.agent.sweep_seconds,
+            stuck_seconds=settings.agent.stuck_alarm_seconds,
+            check_workers=settings.agent.check_workers or cores(),
+            seal_workers=settings.agent.seal_workers or cores(),
+            hints=(WatchHints(local),) if local else (),
+        )
+        undo.pop_all()
+    return setup
+
+
+def cores() -> int:
+    """Return how many processor cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def make_outbox(settings: config.Settings, name: str, clock: Clock) -> OutboxSetup:
+    """Make one outbox.
+
+    Raises:
+        ConfigurationError: it is not on the spool's mount, or a remote one without a protocol that is safe there.
+    """
+    outbox = settings.outboxes[name]
+    marker = outbox.marker_suffix if outbox.protocol is Protocol.MARKER else None
+    convention = Convention(
+        accept=outbox.accept,
+        in_progress=outbox.in_progress_suffixes,
+        marker=marker,
+        stale_seconds=outbox.alarm_seconds,
+    )
+    folder, results = settings.outbox_path(name), settings.results_path(name)
+    made: Outbox
+    if outbox.remote:
+        made = RemoteOutbox(
+            name,
+            folder,
+            settings.root,
+            convention=convention,
+            protocol=outbox.protocol,
+            clock=clock,
+            results=results,
+        )
+    else:
+        made = FolderOutbox(name, folder, settings.root, convention=convention, clock=clock, results=results)
+    return OutboxSetup(
+        outbox=made,
+        kind=outbox.kind,
+        readiness=ReadinessPolicy(
+            protocol=outbox.protocol, quiet_seconds=outbox.quiet_seconds, alarm_seconds=outbox.alarm_seconds
+        ),
+    )
+
+
+def make_validator(settings: config.Settings, name: str, config_dir: Path) -> ProfileValidator:
+    """Make the rules of one kind.
+
+    Raises:
+        ConfigurationError: its profile is missing or wrong.
+    """
+    kind = settings.kinds[name]
+    path = profile_path(kind.profile, config_dir, setting=f"kinds.{name}.profile")
+    return ProfileValidator(load_profile(path), own_user_ids=kind.own_user_ids)
+
+
+def make_sealer(settings: config.Settings, name: str) -> GnupgSealer:
+    """Make the sealer of one key set; its private homes live in the runtime folder.
+
+    Raises:
+        ConfigurationError: a key file will not do. KeyUnusable, SealFailed: GnuPG refuses a key.
+        NoSpace, StorageFailure: the runtime folder could not be written.
+    """
+    return GnupgSealer(key_set(settings, name), settings.runtime, homes=settings.agent.seal_workers or cores())
+
+
+def key_set(settings: config.Settings, name: str) -> KeySet:
+    """Return one key set as the sealer wants it.
+
+    Raises:
+        ConfigurationError: a credential is named, but no service manager handed any over.
+    """
+    keys = settings.keys[name]
+    return KeySet(
+        name=name,
+        environment=keys.environment,
+        signer=keys.signer,
+        signer_key=config.resolve_secret(keys.signer_key),
+        passphrase=config.resolve_secret(keys.passphrase) if keys.passphrase is not None else None,
+        recipients=tuple(Recipient(fingerprint=one.fingerprint, public_key=one.file) for one in keys.recipients),
+    )
+
+
+def make_kind(settings: config.Settings, name: str, validator: ProfileValidator, sealer: GnupgSealer) -> KindSetup:
+    """Make one kind of file."""
+    kind = settings.kinds[name]
+    return KindSetup(
+        name=name,
+        priority=kind.priority,
+        legs=kind.plan,
+        validator=validator,
+        sealer=sealer,
+        key_set=kind.keys,
+        order=kind.order,
+        max_bytes=kind.max_bytes,
+        max_active_files=kind.max_active_files,
+        max_active_bytes=kind.max_active_bytes,
+        duplicates=DuplicatePolicy(kind.duplicates),
+        duplicate_window=timedelta(days=kind.duplicate_window_days),
+        patience=timedelta(hours=kind.patience_hours),
+        keep=kind.keep,
+        output_name=kind.output_name,
+    )
+
+
+def make_route(settings: config.Settings, name: str, clock: Clock) -> RouteSetup:
+    """Make one route with its transports, each guarded.
+
+    Raises:
+        ConfigurationError: a transport's options can never work.
+    """
+    route = settings.routes[name]
+    transports: list[Transport] = []
+    for transport_name, options in settings.transports(name):
+        if isinstance(options, config.SftpTransport):
+            made: Transport = SftpTransport(sftp_options(transport_name, options, route), clock)
+        else:
+            made = DirectoryTransport(DirectoryOptions(name=transport_name, folder=options.path), clock)
+        transports.append(Guarded(made, clock=clock, deadline=Deadline(base=route.attempt_seconds)))
+    return RouteSetup(
+        name=name,
+        transports=tuple(transports),
+        retry=RetryPolicy(
+            first=timedelta(seconds=route.retry.first_seconds),
+            factor=route.retry.factor,
+            longest=timedelta(seconds=route.retry.max_seconds),
+            jitter=route.retry.jitter,
+        ),
+        max_parallel=route.max_parallel,
+        max_waiting_files=route.max_waiting_files,
+    )
+
+
+def sftp_options(name: str, sftp: config.SftpTransport, route: config.Route) -> SftpOptions:
+    """Return the options of one SFTP transport.
+
+    Raises:
+        ConfigurationError: they can never work, or a credential is named that nobody handed over.
+    """
+    if sftp.host_keys and sftp.known_hosts is not None:
+        what, hint = "host_keys and known_hosts are both given", "Keep one of them"
+        raise ConfigurationError([Problem(path=f"transport {name}", what=what, hint=hint)])
+    host, _, port = (sftp.proxy or "").removeprefix("http://").rpartition(":")
+
+    def place(ref: config.SecretRef | None) -> Path | None:
+        return config.resolve_secret(ref) if ref is not None else None
+
+    return SftpOptions(
+        name=name,
+        host=sftp.host,
+        port=sftp.port,
+        user=sftp.user,
+        host_keys=sftp.known_hosts or tuple(sftp.host_keys),
+        private_key=place(sftp.private_key),
+        passphrase=place(sftp.passphrase),
+        password=place(sftp.password),
+        folder=sftp.folder,
+        temporary=TemporaryName(style=TemporaryStyle(sftp.temporary.style), text=sftp.temporary.text),
+        minimum_proof=route.minimum_proof,
+        proxy=Proxy(host=host, port=int(port)) if sftp.proxy is not None else None,
+        connect_timeout=sftp.connect_seconds,
+        login_timeout=sftp.auth_seconds,
+        request_timeout=sftp.request_seconds,
+        in_flight=route.max_parallel,
+    )
