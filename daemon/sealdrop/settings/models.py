@@ -50,9 +50,6 @@ class Agent(_Table):
     sweep_seconds: float = Field(
         default=30.0, ge=0.1, le=3600, description="Longest time between two looks at every outbox."
     )
-    settle_seconds: float = Field(
-        default=0.01, ge=0, le=10, description="How long a notice of a change waits for others before it starts a look."
-    )
     stop_seconds: float = Field(
         default=25.0,
         ge=1,
@@ -70,9 +67,6 @@ class Agent(_Table):
     )
     stuck_alarm_seconds: float = Field(
         default=900.0, ge=10, le=_DAY_SECONDS, description="A worker without progress for this long is alarmed."
-    )
-    key_warning_days: int = Field(
-        default=30, ge=1, le=366, description="How long before its end a key in use is warned of."
     )
 
 
