@@ -14,7 +14,9 @@
     ├── PermanentFailure      this submission cannot succeed on this transport
     ├── StorageFailure        our own disk cannot be trusted; stop the agent and re-derive at start
     │   └── NoSpace           the reserve would be used up; claim nothing, resume alone
-    └── LedgerBroken          the ledger does not verify; refuse to start
+    ├── LedgerBroken          the ledger does not verify; refuse to start
+    ├── NotRunning            no agent answers on its control socket; start it, or read from the ledger
+    └── Unanswered            the agent did not answer; whether it acted is unknown, look before asking again
 
 Each error says *what* happened, *where* (a file, key, route or setting) and *what next*. None carries
 payload or a secret: whoever raises one passes names and numbers only.
@@ -145,3 +147,11 @@ class NoSpace(StorageFailure):
 
 class LedgerBroken(SealdropError):
     """The ledger does not verify: changed, deleted, reordered or inserted rows, or a fold that disagrees."""
+
+
+class NotRunning(SealdropError):
+    """No agent answers on its control socket."""
+
+
+class Unanswered(SealdropError):
+    """The agent took a request and did not answer it; whether it acted is unknown."""
