@@ -22,8 +22,9 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -33,6 +34,8 @@ import gnupg
 OLDEST = (2, 2)
 _MAX_LINE_BYTES = 1 << 16
 _MAX_LINES = 2000  # of status and of messages; gpg says a dozen
+_LOOK_SECONDS = 0.25
+_END_SECONDS = 10.0  # for a killed gpg and its readers to be gone
 
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}
 _ALWAYS = (
@@ -63,7 +66,7 @@ _SEALING = (
     "",  # our spool's names are nobody's business
 )
 # What a library may raise that was not written to be fenced.
-_SURPRISES = (OSError, ValueError, LookupError, TypeError, AttributeError)
+_SURPRISES = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError)
 
 
 class GpgUnusable(Exception):
@@ -105,17 +108,15 @@ class Engine(gnupg.GPG):  # type: ignore[misc] # the library ships no types
         """
         self.home = home
         self._limit_seconds = limit_seconds
-        self._child: subprocess.Popen[bytes] | None = None
-        self._too_late = False
-        self._statuses: list[tuple[str, ...]] = []
-        self._messages: list[str] = []
-        try:
-            with self._bounded(limit_seconds):
-                super().__init__(gpgbinary=str(binary), gnupghome=str(home), env=dict(_ENVIRONMENT))
-        except _SURPRISES as error:
-            raise GpgUnusable("it cannot be run") from error
-        if self._too_late:
+        self._forget()
+        started = self._run(
+            limit_seconds,
+            lambda: super(Engine, self).__init__(gpgbinary=str(binary), gnupghome=str(home), env=dict(_ENVIRONMENT)),
+        )
+        if started.expired:
             raise GpgUnusable(f"it does not answer within {limit_seconds:g} s")
+        if started.surprise:
+            raise GpgUnusable("it cannot be run")
         version: tuple[int, ...] | None = self.version
         if version is None or version < OLDEST:
             raise GpgUnusable("it is no GnuPG of version 2.2 or later")
@@ -169,66 +170,81 @@ class Engine(gnupg.GPG):  # type: ignore[misc] # the library ships no types
 
     def kill(self) -> None:
         """Kill the running gpg and whatever it started in its session, if there is any."""
+        self._stopped = True
         child = self._child
         if child is not None and child.poll() is None:
-            with suppress(ProcessLookupError, PermissionError):
+            with suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)
 
-    def _run(self, limit: float, call: Any) -> Outcome:  # noqa: ANN401 - what the library returns is not typed
-        surprise = ""
-        output: object = b""
-        with self._bounded(limit):
+    def _run(self, limit: float, call: Callable[[], Any]) -> Outcome:
+        """Let the library work in a thread of its own, and stop it when the time is over or we are interrupted.
+
+        An interrupt comes to the main thread only, so it can hit neither the library nor the starting of a child half
+        way; a pipe that something escaped holds open cannot make us wait either.
+        """
+        self._forget()
+        results: list[Any] = []
+        surprises: list[str] = []
+        expired = False
+
+        def work() -> None:
             try:
-                output = call().data
+                results.append(call())
             except _SURPRISES as error:
-                surprise = type(error).__name__
+                surprises.append(type(error).__name__)
+                self._reap()
+            finally:
+                done.set()
+
+        done = threading.Event()  # not join: interrupted, it takes a running thread for ended (CPython issue 90882)
+        threading.Thread(target=work, name="gpg", daemon=True).start()
+        deadline = time.monotonic() + limit
+        try:
+            # In slices: a signal that comes just before a wait begins is not seen until that wait is over.
+            while not done.wait(max(0.0, min(_LOOK_SECONDS, deadline - time.monotonic()))) and not expired:
+                expired = time.monotonic() >= deadline
+        finally:
+            if not done.is_set():
+                self.kill()
+                done.wait(_END_SECONDS)
+        output = getattr(results[0], "data", b"") if results else b""
         return Outcome(
             returncode=None if self._child is None else self._child.returncode,
             statuses=tuple(self._statuses),
             messages=tuple(self._messages),
-            expired=self._too_late,
-            surprise=surprise,
+            expired=expired,
+            surprise=surprises[0] if surprises else "",
             output=output if isinstance(output, bytes) else b"",
         )
 
-    @contextmanager
-    def _bounded(self, limit: float) -> Iterator[None]:
-        """Kill gpg when the time is over, and leave no child behind however the block ends."""
-        self._child, self._too_late = None, False
-        self._statuses, self._messages = [], []
-        timer = threading.Timer(limit, self._expire)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
-            self.kill()
-            self._reap()
+    def _forget(self) -> None:
+        self._child: subprocess.Popen[bytes] | None = None
+        self._stopped = False
+        self._statuses: list[tuple[str, ...]] = []
+        self._messages: list[str] = []
 
     def _reap(self) -> None:
-        child = self._child
-        if child is None:
-            return
-        child.wait()
-        for pipe in (child.stdin, child.stdout, child.stderr):
-            if pipe is not None:
-                with suppress(OSError):
-                    pipe.close()
-
-    def _expire(self) -> None:
-        self._too_late = True
+        """End what the library left behind when it raised."""
         self.kill()
+        child = self._child
+        if child is not None:
+            child.wait()
+            for pipe in (child.stdin, child.stdout, child.stderr):
+                if pipe is not None:
+                    with suppress(OSError):
+                        pipe.close()
 
     # Below, methods of the library in our own words; it calls them.
 
     def make_args(self, args: Sequence[str], passphrase: bool) -> list[str]:  # noqa: FBT001 - the library's signature
         """Return the whole command line."""
         command = [self.gpgbinary, *_ALWAYS, "--homedir", self.gnupghome]
+        if "--encrypt" not in args:
+            command.append("--ignore-time-conflict")  # a key of tomorrow is to be named as such, not dropped
         return [*command, *(["--passphrase-fd=0"] if passphrase else []), *args]
 
     def _open_subprocess(self, args: Sequence[str], passphrase: bool = False) -> subprocess.Popen[bytes]:  # noqa: FBT001, FBT002 - the library's signature
-        self._child = subprocess.Popen(  # noqa: S603 - an absolute path, no shell, arguments of our own
+        child = subprocess.Popen(  # noqa: S603 - an absolute path, no shell, arguments of our own
             self.make_args(args, passphrase),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -238,16 +254,19 @@ class Engine(gnupg.GPG):  # type: ignore[misc] # the library ships no types
             start_new_session=True,
             umask=0o077,
         )
-        if self._too_late:
+        self._child = child
+        if self._stopped:  # while it was being started
             self.kill()
-        return self._child
+        return child
 
-    def _read_response(self, stream: Any, result: Any) -> None:  # noqa: ANN401 - the same
+    def _read_response(self, stream: Any, result: Any) -> None:  # noqa: ANN401 - the library's signature
         pipe: BinaryIO = stream.stream  # the bytes below the library's own decoder
-        while line := pipe.readline(_MAX_LINE_BYTES):
-            text = line.decode("utf-8", errors="replace").rstrip("\r\n")
-            words = tuple(text.removeprefix("[GNUPG:] ").split(" "))
-            kept, what = (self._statuses, words) if text.startswith("[GNUPG:] ") else (self._messages, text)
-            if len(kept) < _MAX_LINES:
-                kept.append(what)  # type: ignore[arg-type] # each list gets its own kind
-        result.stderr = "\n".join(self._messages)
+        statuses, messages = self._statuses, self._messages  # of this run, should it be given up
+        while raw := pipe.readline(_MAX_LINE_BYTES):
+            line = raw.decode("utf-8", errors="replace").rstrip("\r\n")
+            if line.startswith("[GNUPG:] "):
+                statuses.append(tuple(line.split(" ")[1:]))
+            else:
+                messages.append(line)
+            del statuses[_MAX_LINES:], messages[_MAX_LINES:]
+        result.stderr = "\n".join(messages)

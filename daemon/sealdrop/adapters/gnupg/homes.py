@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import secrets
 import select
 import shutil
@@ -28,6 +29,7 @@ from sealdrop.core.errors import ConfigurationError, Problem, StorageFailure
 _MAX_SOCKET_PATH = 107  # sun_path of Linux, less the closing zero
 _LONGEST_SOCKET = "/s123456/99/S.gpg-agent.browser"
 _END_SECONDS = 5.0
+_OURS = re.compile(r"s[0-9a-f]{6}")  # nothing else in the runtime folder is touched
 
 _AGENT_CONF = """\
 allow-loopback-pinentry
@@ -52,16 +54,24 @@ class Homes:
             NoSpace, StorageFailure: it cannot be written.
         """
         _refuse_unfit(runtime)
+        self.folder = runtime / f"s{secrets.token_hex(3)}"
+        self.paths = tuple(self.folder / str(number) for number in range(count))
+        self._lock = -1
         with guarding("make the private GnuPG homes in", runtime), _alone(runtime):
             _remove_dead(runtime)
-            self.folder = runtime / f"s{secrets.token_hex(3)}"
-            self.folder.mkdir(mode=0o700)
-            self._lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self.paths = tuple(self.folder / str(number) for number in range(count))
-            for path in self.paths:
-                path.mkdir(mode=0o700)
-                (path / "gpg-agent.conf").write_text(_AGENT_CONF + (_FAST_UNLOCK if fast_unlock else ""))
+            try:
+                self._make(_AGENT_CONF + (_FAST_UNLOCK if fast_unlock else ""))
+            except BaseException:
+                self.close()
+                raise
+
+    def _make(self, agent_conf: str) -> None:
+        self.folder.mkdir(mode=0o700)
+        self._lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for path in self.paths:
+            path.mkdir(mode=0o700)
+            (path / "gpg-agent.conf").write_text(agent_conf)
 
     def close(self) -> None:
         """End every process in the homes and remove them; safe to call twice."""
@@ -144,7 +154,7 @@ def _alone(runtime: Path) -> Iterator[None]:
 
 
 def _remove_dead(runtime: Path) -> None:
-    for folder in sorted(runtime.glob("s??????")):
+    for folder in sorted(path for path in runtime.iterdir() if _OURS.fullmatch(path.name)):
         try:
             fd = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:

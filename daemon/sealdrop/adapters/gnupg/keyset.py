@@ -161,16 +161,19 @@ def _read(path: Path, limit: int, *, is_secret: bool) -> bytes:
             raise _Unfit(f"{name} is a symbolic link", "Name the secret file itself") from error
         reason = os.strerror(error.errno or 0)
         raise _Unfit(f"{name} cannot be read: {reason}", "Put the file there, readable for the agent's user") from error
-    with os.fdopen(fd, "rb") as file:
+    try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
             raise _Unfit(f"{name} is no regular file", "Name a file")
-        if is_secret:
-            _refuse_exposed(name, status)
-        try:
+        exposed = why_exposed(status) if is_secret else None
+        if exposed is not None:
+            raise _Unfit(f"{name} {exposed}", "Make the agent's user its owner, and its mode 0600")
+        with os.fdopen(fd, "rb", closefd=False) as file:
             data = file.read(limit + 1)
-        except OSError as error:
-            raise _Unfit(f"{name} cannot be read: {os.strerror(error.errno or 0)}", "Check the disk") from error
+    except OSError as error:
+        raise _Unfit(f"{name} cannot be read: {os.strerror(error.errno or 0)}", "Check the disk") from error
+    finally:
+        os.close(fd)
     if not data:
         raise _Unfit(f"{name} is empty", "Put the secret or key into it")
     if len(data) > limit:
@@ -178,10 +181,12 @@ def _read(path: Path, limit: int, *, is_secret: bool) -> bytes:
     return data
 
 
-def _refuse_exposed(name: str, status: os.stat_result) -> None:
+def why_exposed(status: os.stat_result) -> str | None:
+    """Return what is wrong with the owner or mode of a secret file, or None."""
     if status.st_uid not in {0, os.geteuid()}:
-        raise _Unfit(f"{name} belongs to user {status.st_uid}", "Make root or the agent's user its owner")
+        return f"belongs to user {status.st_uid}"
     # A credential of the service manager may be root's with an access list, whose mask then shows as the group's bits.
     harmless = stat.S_IRGRP if (status.st_uid, status.st_gid) == (0, 0) else 0
     if stat.S_IMODE(status.st_mode) & 0o077 & ~harmless:
-        raise _Unfit(f"{name} is open to others (mode {stat.S_IMODE(status.st_mode):04o})", f"chmod 0600 {name}")
+        return f"is open to others (mode {stat.S_IMODE(status.st_mode):04o})"
+    return None

@@ -89,10 +89,10 @@ def _of_key(key: ListedKey, use: str, at: datetime) -> _Problem | None:
         return _Problem("is revoked", renew)
     if key.disabled:
         return _Problem("is disabled", renew)
-    if primary.validity == "i":
-        return _Problem("is invalid: it carries no valid signature of its own", renew)
     if primary.created > at:
         return _Problem(f"is not valid before {_shown(primary.created)}", "Check the clock of this host, or the key")
+    if primary.validity == "i":
+        return _Problem("is invalid: it carries no valid signature of its own", renew)
     if primary.expires is not None and primary.expires <= at:
         return _Problem(f"expired on {_shown(primary.expires)}", renew)
     weakness = _weakness(primary) or _weak_self_signature(primary)
@@ -162,14 +162,14 @@ def _weak_self_signature(primary: Material) -> str | None:
             newest[signature.over] = max(newest.get(signature.over, (signature.created, 0)), _dated(signature))
     digests = [digest for _, digest in newest.values()]
     if digests and all(digest in _WEAK_DIGESTS for digest in digests):
-        return f"is held together by a {_WEAK_DIGESTS[digests[0]]} signature of its own, which can be forged"
+        return f"is held together by {_WEAK_DIGESTS[digests[0]]} only, which can be forged"
     return None
 
 
 def _weak_binding(subkey: Material) -> str | None:
     dated = [_dated(signature) for signature in subkey.bindings if signature.kind == "18"]
     digest = max(dated)[1] if dated else 0
-    return f"is bound by a {_WEAK_DIGESTS[digest]} signature, which can be forged" if digest in _WEAK_DIGESTS else None
+    return f"is bound by {_WEAK_DIGESTS[digest]} only, which can be forged" if digest in _WEAK_DIGESTS else None
 
 
 def _ends(key: ListedKey, usable: Sequence[Material]) -> datetime | None:
