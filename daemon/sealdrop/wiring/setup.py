@@ -10,6 +10,7 @@ import os
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from sealdrop import settings as config
 from sealdrop.adapters.gnupg import GnupgSealer, KeySet, Recipient
@@ -19,7 +20,7 @@ from sealdrop.adapters.transports.directory import DirectoryOptions, DirectoryTr
 from sealdrop.adapters.transports.guarded import Deadline, Guarded
 from sealdrop.adapters.transports.sftp import Proxy, SftpOptions, SftpTransport, TemporaryName, TemporaryStyle
 from sealdrop.adapters.validator import ProfileValidator, load_profile
-from sealdrop.core.errors import ConfigurationError, Problem
+from sealdrop.core.delivery import ProofLevel
 from sealdrop.core.readiness import Protocol, ReadinessPolicy
 from sealdrop.core.retry import RetryPolicy
 from sealdrop.flow.setup import DuplicatePolicy, KindSetup, OutboxSetup, RouteSetup, Setup
@@ -146,6 +147,7 @@ def key_set(settings: config.Settings, name: str) -> KeySet:
         signer=keys.signer,
         signer_key=config.resolve_secret(keys.signer_key),
         passphrase=config.resolve_secret(keys.passphrase) if keys.passphrase is not None else None,
+        passphrase_is_random=keys.passphrase_is_random,
         recipients=tuple(Recipient(fingerprint=one.fingerprint, public_key=one.file) for one in keys.recipients),
     )
 
@@ -206,10 +208,9 @@ def sftp_options(name: str, sftp: config.SftpTransport, route: config.Route) -> 
     Raises:
         ConfigurationError: they can never work, or a credential is named that nobody handed over.
     """
-    if sftp.host_keys and sftp.known_hosts is not None:
-        what, hint = "host_keys and known_hosts are both given", "Keep one of them"
-        raise ConfigurationError([Problem(path=f"transport {name}", what=what, hint=hint)])
-    host, _, port = (sftp.proxy or "").removeprefix("http://").rpartition(":")
+    proxy = urlsplit(sftp.proxy) if sftp.proxy is not None else None
+    # SFTP has no hash of the far end's own: what would do for a hash must be read back here.
+    minimum = ProofLevel.DIGEST if route.minimum_proof is ProofLevel.DIGEST_XOR else route.minimum_proof
 
     def place(ref: config.SecretRef | None) -> Path | None:
         return config.resolve_secret(ref) if ref is not None else None
@@ -225,8 +226,8 @@ def sftp_options(name: str, sftp: config.SftpTransport, route: config.Route) -> 
         password=place(sftp.password),
         folder=sftp.folder,
         temporary=TemporaryName(style=TemporaryStyle(sftp.temporary.style), text=sftp.temporary.text),
-        minimum_proof=route.minimum_proof,
-        proxy=Proxy(host=host, port=int(port)) if sftp.proxy is not None else None,
+        minimum_proof=minimum,
+        proxy=Proxy(host=proxy.hostname or "", port=proxy.port or 0) if proxy is not None else None,
         connect_timeout=sftp.connect_seconds,
         login_timeout=sftp.auth_seconds,
         request_timeout=sftp.request_seconds,
