@@ -46,25 +46,28 @@ class Receiver(threading.Thread):
         self.join()
 
 
+def wait_for_lines(house: House, number: int) -> None:
+    wait_until(lambda: lines(house) >= number or not house.open_or_waiting(), 30, what="more lines in the journal")
+
+
 def lines(house: House) -> int:
     return house.said().count("\n")
 
 
-def kill_again_and_again(house: House, chance: random.Random) -> None:
+def kill_again_and_again(house: House) -> None:
     for number in range(FILES):
         house.drop("adt", f"ADT_{number:03}.csv", adt_file(user_id(number)))
     for _ in range(KILLS):
         before = lines(house)
         house.start(wait=False)
-        wanted = before + chance.randint(1, 120)
-        wait_until(lambda wanted=wanted: lines(house) >= wanted or not house.open_or_waiting(), 30, what="more lines")
+        wait_for_lines(house, before + random.randint(1, 120))
         house.kill()
     house.start()
 
 
 def test_every_file_is_delivered_exactly_once_however_often_the_agent_dies(short_tmp: Path) -> None:
     with House(short_tmp) as house:
-        kill_again_and_again(house, random.Random(random.getrandbits(64)))
+        kill_again_and_again(house)
         house.wait_filed(FILES, timeout=120)
         assert house.stop() == 0
 
@@ -88,7 +91,7 @@ def test_a_receiver_that_takes_each_file_at_once_never_gets_one_twice(short_tmp:
     with House(short_tmp) as house:
         receiver = Receiver(house.far.inbox, short_tmp / "taken")
         receiver.start()
-        kill_again_and_again(house, random.Random(random.getrandbits(64)))
+        kill_again_and_again(house)
         wait_until(lambda: not house.unsettled(), 120, what=f"a settled house\n{house.said()[-3000:]}")
         assert house.stop() == 0
         receiver.stop()
