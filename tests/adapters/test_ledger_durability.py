@@ -98,7 +98,7 @@ def stored(path: Path) -> set[tuple[int, str, str]]:
 
 
 def test_whatever_was_acknowledged_survives_a_kill_at_any_moment(path: Path, clock: ManualClock) -> None:
-    chance = random.Random()  # noqa: S311 - only spreads the moments of the kill
+    chance = random.Random()
     for _ in range(KILLS):
         child = start(path)
         assert child.stdout is not None

@@ -63,7 +63,7 @@ def test_an_empty_ledger_verifies_and_has_an_end_of_its_own(tmp_path: Path, cloc
 
 CHANGES = {
     "at": "2026-11-24T12:00:00.000001Z",
-    "stream": str(lc.ID),
+    "stream": "7" * 26,
     "type": "Rejected",
     "version": 2,
     "payload": '{"folder":"failed/x","late_write":true}',
@@ -401,3 +401,78 @@ def test_an_event_of_a_newer_program_is_named(path: Path, clock: ManualClock) ->
         ledger.record(one)
     with SqliteLedger.open(path, clock) as ledger, pytest.raises(StorageFailure, match="Teleported"):
         ledger.append(Entry(stream=one, event=lc.REJECTED))
+
+
+def test_b6_damaged_pages_are_reported_and_what_can_be_read_is_still_checked(path: Path) -> None:
+    size = path.stat().st_size
+    reported = []
+    for page in range(1, size // 4096):
+        damaged = path.with_name("damaged.db")
+        shutil.copy(path, damaged)
+        with damaged.open("r+b") as file:
+            file.seek(page * 4096)
+            file.write(b"\xa5" * 4096)
+        report = verify(damaged)
+        assert not report.ok, f"page {page}"
+        reported.append(Flaw.FILE in {one.flaw for one in report.problems})
+
+    assert all(reported)
+    assert len(reported) > 5
+
+
+def test_the_first_problems_are_reported_and_the_others_counted(tmp_path: Path, clock: ManualClock) -> None:
+    path = tmp_path / "ledger.db"
+    make_ledger(path, clock, lives=20)
+    with tampering(path) as sql:
+        sql.execute("UPDATE events SET version = 2")
+
+    report = verify(path)
+    assert (len(report.problems), report.suppressed, report.rows) == (100, 40, 140)
+    assert [one.row for one in report.problems] == list(range(1, 101))
+
+
+@pytest.mark.parametrize("at", ["yesterday", "2026-11-24T12:00:00", ""], ids=["words", "without a zone", "empty"])
+def test_a_time_that_cannot_be_read_is_found(path: Path, at: str) -> None:
+    with tampering(path) as sql:
+        sql.execute("UPDATE events SET at = ? WHERE sequence = 21", (at,))
+        recompute(sql, 21)
+
+    bad = verify(path).first_bad
+    assert bad is not None
+    assert (bad.row, bad.flaw) == (21, Flaw.TIME)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["DROP TABLE events", "DROP TABLE submissions", "ALTER TABLE events RENAME COLUMN at TO x", "DROP TABLE identity"],
+)
+def test_a_missing_table_or_column_is_reported_and_stops_the_start(
+    path: Path, clock: ManualClock, statement: str
+) -> None:
+    with closing(sqlite3.connect(path)) as sql:
+        sql.execute(statement)
+
+    assert Flaw.FILE in {one.flaw for one in verify(path).problems}
+    with pytest.raises(LedgerBroken, match="tampered"):
+        SqliteLedger.open(path, clock)
+
+
+def test_a_ledger_that_does_not_say_which_it_is_is_reported_and_stops_the_start(path: Path, clock: ManualClock) -> None:
+    with tampering(path) as sql:
+        sql.execute("DELETE FROM identity")
+
+    assert [one.what for one in verify(path).problems] == ["it has no single identity"]
+    with pytest.raises(LedgerBroken, match="identity"):
+        SqliteLedger.open(path, clock)
+
+
+def test_more_open_submissions_than_fit_into_memory_are_folded_again(
+    path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sealdrop.adapters.ledger.sqlite.CACHED_RECORDS", 2)
+    with SqliteLedger.open(path, clock) as ledger:
+        ids = [claim(ledger, clock) for _ in range(5)]
+        for one in ids:
+            ledger.append(Entry(stream=one, event=lc.accepted()))
+        assert [record.state.value for record in ledger.open_records()] == ["accepted"] * 5
+    assert verify(path).ok

@@ -40,8 +40,10 @@ def claim(ledger: Ledger, clock: Clock, *then: ev.Event, kind: str = "adt", sha2
 
 def make_ledger(path: Path, clock: Clock, lives: int = 3) -> list[SubmissionId]:
     """Make a closed ledger of whole lives (seven rows each)."""
+    begun = [claimed_now(clock) for _ in range(lives)]
     with SqliteLedger.open(path, clock) as ledger:
-        return [claim(ledger, clock, *LIFE) for _ in range(lives)]
+        ledger.append(*[Entry(stream=one, event=event) for one, first in begun for event in (first, *LIFE)])
+    return [one for one, _ in begun]
 
 
 @contextmanager
