@@ -3,6 +3,9 @@
 Submissions of one kind that share an ordering key reach the far end in claim order. Where a newer file *replaces*
 an older one (ADT thresholds), an older one that cannot go now is superseded: it never lands later. That is safe only
 when the newer file covers every key of the older; otherwise the keys left out would be lost, so the newer waits.
+
+An older one whose last attempt was cut while it became visible may still appear on its own, so the newer waits until
+that is settled or a person has been asked.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum
 
+from sealdrop.core.holds import HoldReason
 from sealdrop.core.lifecycle import Record, State
 
 
@@ -46,11 +50,15 @@ def way(policy: OrderPolicy, older: Record, newer_keys: Sequence[str], *, older_
         return Way.CLEAR if older.holds else Way.WAIT
     if not set(older.ordering_keys) & set(newer_keys):
         return Way.CLEAR
-    if any(leg.trying is not None for leg in older.legs) or older_can_go:
+    reasons = {hold.reason for hold in older.holds}
+    unsettled = any(leg.uncertain for leg in older.legs) and HoldReason.UNKNOWN_OUTCOME not in reasons
+    if older_can_go or unsettled or any(leg.trying is not None for leg in older.legs):
         return Way.WAIT
     if policy is OrderPolicy.SUPERSEDE and set(older.ordering_keys) <= set(newer_keys):
-        return Way.SUPERSEDE
-    return Way.WAIT
+        # What landed in part moves only when a person retries it, and is judged again then.
+        return Way.CLEAR if older.state is State.PARTLY_DELIVERED else Way.SUPERSEDE
+    # One that was overtaken already waits for a person; newer ones gain nothing by waiting with it.
+    return Way.CLEAR if HoldReason.OUT_OF_ORDER in reasons else Way.WAIT
 
 
 def undelivered(record: Record) -> bool:

@@ -24,11 +24,11 @@ class Do:
     """Something can be done now.
 
     Args:
-        work: what. leg: which leg, for DELIVER.
+        work: what. legs: those that are due, for DELIVER; the least tried first.
     """
 
     work: Work
-    leg: Leg | None = None
+    legs: tuple[Leg, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,15 +59,15 @@ def next_step(record: Record, now: datetime) -> Do | Rest:
         case State.ACCEPTED:
             return Rest(until=None) if record.holds else Do(work=Work.SEAL)
         case State.SEALED | State.DEFERRED | State.PARTLY_DELIVERED:
-            return Rest(until=None) if record.holds else _due_leg(record, now)
+            return Rest(until=None) if record.holds else _due_legs(record, now)
         case _ as unreachable:
             assert_never(unreachable)
 
 
-def _due_leg(record: Record, now: datetime) -> Do | Rest:
-    """Return the owed leg that has been due longest, or when the first one will be."""
+def _due_legs(record: Record, now: datetime) -> Do | Rest:
+    """Return the owed legs that are due, or when the first one will be."""
     owed = [leg for leg in record.legs if not leg.settled]
     due = [leg for leg in owed if leg.not_before is None or leg.not_before <= now]
     if due:
-        return Do(work=Work.DELIVER, leg=min(due, key=lambda leg: (leg.attempts, leg.name)))
+        return Do(work=Work.DELIVER, legs=tuple(sorted(due, key=lambda leg: (leg.attempts, leg.name))))
     return Rest(until=min((leg.not_before for leg in owed if leg.not_before is not None), default=None))

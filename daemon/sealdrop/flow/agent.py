@@ -82,6 +82,8 @@ class Agent:
             self._start()
             while not self._stop.is_set():
                 self._turn()
+        except Exception as error:  # noqa: BLE001 - said, booked as the reason of the end, and raised below
+            self._fail(error)
         finally:
             self._end()
         if self._failure is not None:
@@ -181,7 +183,7 @@ class Agent:
         for route in (*old.routes.values(), *setup.routes.values()):
             for transport in route.transports:
                 self.desk.gates.resume(transport.name)
-                self.desk.incidents.end(f"transport {transport.name}")
+        self.desk.incidents.end_all()  # what is still wrong under the new configuration is found and said again
         self.desk.board.reopen(setup)
         self.line = make_line(self._world, self.desk, setup, self._stop.is_set)
         self.desk.books.tell(ConfigurationReloaded(settings_sha256=setup.settings_sha256))

@@ -14,57 +14,18 @@ import heapq
 import itertools
 import threading
 from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from sealdrop.core.lifecycle import TERMINAL, Leg, Record
 from sealdrop.core.steps import Do, Rest, Work, next_step
 from sealdrop.core.submission import SubmissionId
 from sealdrop.flow.gates import Gates
+from sealdrop.flow.jobs import CHECK, SEAL, Arrival, Job, route_lane
 from sealdrop.flow.order_book import OrderBook, Passage
 from sealdrop.flow.setup import KindSetup, Setup
 from sealdrop.flow.tally import Room, Tally
 from sealdrop.ports.clock import Clock
-from sealdrop.ports.spool import Claimed
-
-CHECK = "check"
-SEAL = "seal"
-
-
-def route_lane(route: str) -> str:
-    """Return the lane of a route's deliveries."""
-    return f"route:{route}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
-    """A claimed file that is not booked yet: its private copy is still to be made.
-
-    Args:
-        claimed: what lies in ``work/``. size: bytes as last seen. tries: how often a writer still had it open.
-    """
-
-    claimed: Claimed
-    kind: str
-    size: int
-    tries: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """One piece of work in one worker's hand.
-
-    Args:
-        submission: whose. arrival: set when it is not booked yet, else ``record`` is set.
-        work, leg: what is to be done. supersede: older ones to be superseded first.
-    """
-
-    submission: SubmissionId
-    arrival: Arrival | None = None
-    record: Record | None = None
-    work: Work | None = None
-    leg: Leg | None = None
-    supersede: tuple[SubmissionId, ...] = ()
 
 
 class Board:
@@ -81,10 +42,11 @@ class Board:
         self._timers: list[tuple[float, int, SubmissionId]] = []
         self._ticket: dict[SubmissionId, int] = {}  # the newest plan of each; older queue entries are stale
         self._tickets = itertools.count()
-        self._plans: dict[SubmissionId, Job] = {}
+        self._plans: dict[SubmissionId, dict[str, Job]] = {}  # by lane: legs of several routes may be due
         self._records: dict[SubmissionId, Record] = {}
         self._arrivals: dict[SubmissionId, Arrival] = {}
         self._busy: dict[SubmissionId, float] = {}
+        self._meanwhile: dict[SubmissionId, Record] = {}  # what others did to a submission in hand
         self._order = OrderBook()
         self._blocked: defaultdict[SubmissionId, set[SubmissionId]] = defaultdict(set)
         self._waits_for: dict[SubmissionId, str] = {}
@@ -101,33 +63,29 @@ class Board:
             if one not in self._arrivals:
                 self._tally.arrival(arrival.kind, arrival.size, +1)
             self._arrivals[one] = arrival
-            self._plans[one] = Job(submission=one, arrival=arrival)
+            if arrival.tries:  # somebody may write to it for days; its whole kind does not wait for that
+                self._order.expect_no_more(one, arrival.kind)
+            else:
+                self._order.expect(one, arrival.kind)
             if after > 0:
                 self._start_timer(one, after)
             else:
-                self._push(CHECK, one, arrival.kind)
+                self._plan_arrival(arrival)
+            self._wake_those_behind(one)
 
     def put(self, record: Record) -> None:
         """Take in the newest record of a submission that is in nobody's hand any more."""
-        one = record.submission.id
         with self._lock:
-            self._busy.pop(one, None)
-            self._forget(one)
-            if record.state not in TERMINAL:
-                self._remember(record)
-                self._plan(record)
-            for successor in sorted(self._blocked.pop(one, ())):
-                waiting = self._records.get(successor)
-                if waiting is not None and successor not in self._busy:
-                    self._plan(waiting)
+            self._put(record)
 
     def put_later(self, record: Record, seconds: float) -> None:
         """Take in a record whose next step failed for a reason of ours and may work after so many seconds."""
+        one = record.submission.id
         with self._lock:
-            self._busy.pop(record.submission.id, None)
-            self._forget(record.submission.id)
+            record = self._taken_back(record)
             self._remember(record)
-            self._start_timer(record.submission.id, seconds)
+            self._start_timer(one, seconds)
+            self._wake_those_behind(one)
 
     def note(self, record: Record) -> None:
         """Take in a newer record of a submission that stays in its worker's hand."""
@@ -140,18 +98,14 @@ class Board:
     def refresh(self, record: Record) -> None:
         """Take in a newer record from somebody who does not have the submission in hand.
 
-        A worker that has it in hand brings a still newer one, so nothing is done then.
+        When a worker has it in hand, the newer of the two counts once it is given back.
         """
+        one = record.submission.id
         with self._lock:
-            in_hand = record.submission.id in self._busy
-        if not in_hand:
-            self.put(record)
-
-    def drop(self, submission: SubmissionId) -> None:
-        """Forget a claimed file that turned out to be gone."""
-        with self._lock:
-            self._busy.pop(submission, None)
-            self._forget(submission)
+            if one in self._busy:
+                self._meanwhile[one] = record
+            elif (known := self._records.get(one)) is None or known.events <= record.events:
+                self._put(record)
 
     # -- what goes out -------------------------------------------------------------------------------------
 
@@ -216,7 +170,7 @@ class Board:
             self._tally = Tally(setup)
             for arrival in self._arrivals.values():
                 self._tally.arrival(arrival.kind, arrival.size, +1)
-                self._push(CHECK, arrival.claimed.submission, arrival.kind)
+                self._plan_arrival(arrival)
             for record in self._records.values():
                 self._tally.record(record, +1)
             for record in sorted(self._records.values(), key=lambda one: one.submission.id):
@@ -229,10 +183,21 @@ class Board:
         with self._lock:
             return self._tally.room(kind)
 
-    def newest_open(self, kind: str, keys: tuple[str, ...], but: SubmissionId) -> SubmissionId | None:
-        """Return the newest open, undelivered submission of a kind that shares an ordering key."""
+    def newest_open(self, kind: str, keys: tuple[str, ...], before: SubmissionId) -> SubmissionId | None:
+        """Return the newest open, undelivered submission of a kind before another that shares an ordering key."""
         with self._lock:
-            return self._order.newest(kind, keys, but)
+            return self._order.newest(kind, keys, before)
+
+    def newest_landed(self, kind: str, keys: tuple[str, ...]) -> SubmissionId | None:
+        """Return the newest open submission of a kind that shares an ordering key and has landed in part."""
+        with self._lock:
+            return self._order.newest_landed(kind, keys)
+
+    def unjudged(self, kind: str, after: SubmissionId, before: SubmissionId) -> list[Record]:
+        """Return those of a kind, claimed between two others, that the rules have not judged yet."""
+        with self._lock:
+            ids = self._order.unjudged(kind, after, before)
+            return [self._records[one] for one in ids if one in self._records]
 
     def waits_for(self, submission: SubmissionId) -> str:
         """Return what a submission waits for, as a phrase; empty when for nothing the board knows."""
@@ -244,17 +209,6 @@ class Board:
         with self._lock:
             return sorted(self._records.values(), key=lambda record: record.submission.id)
 
-    def busy(self) -> int:
-        """Return how many jobs are in hand."""
-        with self._lock:
-            return len(self._busy)
-
-    def idle(self) -> bool:
-        """Tell whether nothing is in hand and nothing could be taken now."""
-        with self._lock:
-            queued = any(self._usable(lane) for lane, queue in self._queues.items() if queue)
-            return not self._busy and not queued
-
     def longest_without_progress(self) -> float:
         """Return the seconds since the slowest worker got on; 0 when nothing is in hand."""
         with self._lock:
@@ -262,38 +216,81 @@ class Board:
 
     # -- inside, under the lock ----------------------------------------------------------------------------
 
-    def _plan(self, record: Record) -> None:
+    def _put(self, record: Record) -> None:
+        record = self._taken_back(record)
+        if record.state not in TERMINAL:
+            self._remember(record)
+            self._plan(record)
+        self._wake_those_behind(record.submission.id)
+
+    def _taken_back(self, record: Record) -> Record:
+        """Forget what is known of a submission that is in no hand now; return its newest record."""
+        one = record.submission.id
+        self._busy.pop(one, None)
+        self._forget(one)
+        meanwhile = self._meanwhile.pop(one, record)
+        return meanwhile if meanwhile.events > record.events else record
+
+    def _wake_those_behind(self, one: SubmissionId) -> None:
+        for successor in sorted(self._blocked.pop(one, ())):
+            waiting = self._records.get(successor)
+            if waiting is not None and successor not in self._busy:
+                self._plan(waiting)
+
+    def _plan_arrival(self, arrival: Arrival) -> None:
+        one = arrival.claimed.submission
+        self._plans[one] = {CHECK: Job(submission=one, arrival=arrival)}
+        self._push([CHECK], one, arrival.kind)
+
+    def _plan(self, record: Record, *, awaited: bool = False) -> None:
+        """Queue the next step of a record, or start its timer; ``awaited`` when that timer has run off.
+
+        Due times are those of the wall clock, because they outlive the process; the wait itself is counted on the
+        monotonic clock and bounded, so a wall clock that is set back delays nothing for longer than one pause.
+        """
         one = record.submission.id
         self._waits_for.pop(one, None)
         self._ticket.pop(one, None)
         now = self._clock.now()
-        match next_step(record, now):
+        step = next_step(record, now)
+        if awaited and isinstance(step, Rest) and step.until is not None:
+            step = next_step(record, step.until)
+        match step:
             case Rest(until=None):
                 pass
             case Rest(until=until) if until is not None:
-                self._start_timer(one, (until - now).total_seconds())
+                longest = max((route.retry.longest for route in self._setup.routes.values()), default=until - now)
+                self._start_timer(one, min(until - now, longest).total_seconds())
                 self._waits_for[one] = f"waits until {until:%Y-%m-%d %H:%M:%S} UTC"
-            case Do(work=work, leg=leg):
-                self._plan_work(record, work, leg)
+            case Do(work=Work.DELIVER, legs=legs):
+                self._plan_legs(record, legs)
+            case Do(work=work):
+                lane = SEAL if work is Work.SEAL else CHECK
+                self._plans[one] = {lane: Job(submission=one, record=record, work=work)}
+                self._push([lane], one, record.submission.kind)
 
-    def _plan_work(self, record: Record, work: Work, leg: Leg | None) -> None:
-        one, kind = record.submission.id, record.submission.kind
-        lane = SEAL if work is Work.SEAL else CHECK
-        if leg is not None:
-            blocker = self._passage(record).blocker
+    def _plan_legs(self, record: Record, legs: tuple[Leg, ...]) -> None:
+        """Queue a submission in the lane of every route that may carry a leg of it now: a dead one blocks no other."""
+        one = record.submission.id
+        plans: dict[str, Job] = {}
+        for leg in legs:
+            blocker = self._passage(record, leg).blocker
             if blocker is not None:
                 self._wait_for(one, blocker)
-                return
+                continue
             # A route the configuration no longer has is found out by the worker, who holds the submission.
             lane = route_lane(leg.route) if leg.route in self._setup.routes else CHECK
-        self._plans[one] = Job(submission=one, record=record, work=work, leg=leg)
-        self._push(lane, one, kind)
+            plans.setdefault(lane, Job(submission=one, record=record, work=Work.DELIVER, leg=leg))
+        if plans:
+            self._waits_for.pop(one, None)
+            self._plans[one] = plans
+            self._push(plans, one, record.submission.kind)
 
     def _wait_for(self, one: SubmissionId, blocker: SubmissionId) -> None:
         self._blocked[blocker].add(one)
         self._waits_for[one] = f"waits for submission {blocker}, to land in order"
 
-    def _passage(self, record: Record) -> Passage:
+    def _passage(self, record: Record, leg: Leg) -> Passage:
         kind = self._setup.kinds.get(record.submission.kind)
         if kind is None:
             return Passage()
@@ -302,14 +299,15 @@ class Board:
         def can_go(other: Record) -> bool:
             return other.submission.id in self._busy or isinstance(next_step(other, now), Do)
 
-        return self._order.passage(record, kind.order, self._records.__getitem__, can_go)
+        return self._order.passage(record, leg, kind.order, self._records.get, can_go)
 
-    def _push(self, lane: str, submission: SubmissionId, kind: str) -> None:
+    def _push(self, lanes: Iterable[str], submission: SubmissionId, kind: str) -> None:
         ticket = next(self._tickets)
         self._ticket[submission] = ticket
         known = self._setup.kinds.get(kind)
-        heapq.heappush(self._queues[lane], (-known.priority if known else 0, submission, ticket))
-        self._lanes[lane].notify()
+        for lane in lanes:
+            heapq.heappush(self._queues[lane], (-known.priority if known else 0, submission, ticket))
+            self._lanes[lane].notify()
 
     def _pop(self, lane: str) -> Job | None:
         queue = self._queues[lane]
@@ -322,11 +320,11 @@ class Board:
                 return None
             heapq.heappop(queue)
             del self._ticket[one]
-            job = self._plans.pop(one)
+            job = self._plans.pop(one)[lane]
             if job.leg is not None and job.record is not None:
-                passage = self._passage(job.record)
+                passage = self._passage(job.record, job.leg)
                 if passage.blocker is not None:  # an older one was released since this was planned
-                    self._wait_for(one, passage.blocker)
+                    self._plan(job.record)
                     continue
                 self._order.start(job.record)
                 job = replace(job, supersede=passage.supersede)
@@ -356,9 +354,9 @@ class Board:
             if self._ticket.get(one) != ticket:
                 continue
             if one in self._arrivals:
-                self._push(CHECK, one, self._arrivals[one].kind)
+                self._plan_arrival(self._arrivals[one])
             else:
-                self._plan(self._records[one])
+                self._plan(self._records[one], awaited=True)
 
     def _forget(self, submission: SubmissionId) -> None:
         self._ticket.pop(submission, None)
@@ -367,6 +365,7 @@ class Board:
         arrival = self._arrivals.pop(submission, None)
         if arrival is not None:
             self._tally.arrival(arrival.kind, arrival.size, -1)
+            self._order.expect_no_more(submission, arrival.kind)
         record = self._records.pop(submission, None)
         if record is not None:
             self._tally.record(record, -1)

@@ -10,7 +10,8 @@ import threading
 from collections.abc import Callable
 
 from sealdrop.core.errors import StorageFailure
-from sealdrop.flow.board import CHECK, SEAL, Board, route_lane
+from sealdrop.flow.board import Board
+from sealdrop.flow.jobs import CHECK, SEAL, route_lane
 from sealdrop.flow.pipeline import Pipeline
 from sealdrop.flow.setup import Setup
 

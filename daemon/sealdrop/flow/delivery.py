@@ -37,10 +37,11 @@ from sealdrop.core.order import OrderPolicy
 from sealdrop.core.retry import GiveUp, decide, pause
 from sealdrop.core.routing import choose
 from sealdrop.core.submission import Seal
-from sealdrop.flow.board import Board, Job
+from sealdrop.flow.board import Board
 from sealdrop.flow.books import Books
 from sealdrop.flow.gates import Gates
 from sealdrop.flow.incidents import Incidents
+from sealdrop.flow.jobs import Job
 from sealdrop.flow.setup import KindSetup, RouteSetup, Setup
 from sealdrop.ports.clock import Clock
 from sealdrop.ports.people import Meter
@@ -112,8 +113,12 @@ class Delivery:
         """Hold or supersede a submission that would land after a newer one of its keys; None when it may go."""
         if kind.order is OrderPolicy.NONE or HoldReason.OUT_OF_ORDER in record.released:
             return None
-        newest = self._books.ledger.newest_delivered(kind.name, record.ordering_keys)
-        if newest is None or newest < record.submission.id:
+        landed = (
+            self._books.ledger.newest_delivered(kind.name, record.ordering_keys),
+            self._board.newest_landed(kind.name, record.ordering_keys),
+        )
+        newest = max((one for one in landed if one is not None), default=record.submission.id)
+        if newest <= record.submission.id:
             return None
         other = self._books.ledger.record(newest)
         covered = other is not None and set(record.ordering_keys) <= set(other.ordering_keys)
@@ -130,10 +135,21 @@ class Delivery:
     def _run(
         self, record: Record, leg: Leg, route: RouteSetup, kind: KindSetup, transport: Transport, seal: Seal
     ) -> Record:
+        if not self._gates.begin(transport.name):
+            return record  # as above
+        try:
+            return self._try(record, leg, route, kind, transport, seal)
+        except Exception:
+            self._gates.call_off(transport.name)
+            self._board.gates_changed()
+            raise
+
+    def _try(
+        self, record: Record, leg: Leg, route: RouteSetup, kind: KindSetup, transport: Transport, seal: Seal
+    ) -> Record:
         started = AttemptStarted(leg=leg.name, attempt=leg.attempts + 1, transport=transport.name)
         record = self._books.book(record.submission.id, started)
         self._board.note(record)
-        self._gates.begin(transport.name)
         parcel = Parcel(
             submission=record.submission.id,
             remote_name=seal.remote_name,
@@ -215,6 +231,7 @@ class Delivery:
         """Decide what follows a temporary failure, for the transport and for this leg."""
         leg, number, now = attempt.leg, attempt.leg.attempts, self._clock.now()
         if self._stopping():
+            self._gates.call_off(attempt.transport.name)
             return (Deferred(leg=leg.name, attempt=number, reason=str(error), not_before=now, certain=certain),)
         self._close_gate(attempt, error)
         if isinstance(error, RouteUnusable):  # nothing is wrong with the submission: it goes when the route does
@@ -246,8 +263,9 @@ class Delivery:
                 self._books.tell(RouteStopped(route=name, reason=str(error)))
         elif isinstance(error, Unreachable):
             failures = self._gates.failures(name) + 1
-            rest = pause(attempt.route.retry, failures, self._clock.random())
-            self._gates.rest(name, max(rest, error.retry_after or timedelta()).total_seconds(), str(error))
+            asked = min(error.retry_after or timedelta(), attempt.route.retry.longest)
+            rest = max(pause(attempt.route.retry, failures, self._clock.random()), asked)
+            self._gates.rest(name, rest.total_seconds(), str(error))
             self._incidents.begin(subject, f"transport {name} cannot be reached: {error}")
         else:
             self._reached(name)
@@ -255,7 +273,8 @@ class Delivery:
     def _reached(self, name: str) -> None:
         if self._gates.succeeded(name):
             self._board.gates_changed()
-        self._incidents.end(f"transport {name}")
+        if self._gates.open(name):  # it may have been stopped by another attempt meanwhile
+            self._incidents.end(f"transport {name}")
 
     def _hold(self, record: Record, reason: HoldReason, text: str) -> Record:
         return self._books.book(record.submission.id, Held(hold=Hold(reason=reason, text=text)))

@@ -43,14 +43,27 @@ class Gates:
         """Return the seconds until one of ``names`` ends its rest; None when none is resting."""
         now = self._clock.monotonic()
         with self._lock:
-            ends = [gate.rests_until for gate in map(self._gate, names) if gate.stopped is None and gate.rests_until]
+            ends = [
+                gate.rests_until
+                for gate in map(self._gate, names)
+                if gate.stopped is None and gate.rests_until is not None
+            ]
         return max(min(ends) - now, 0.0) if ends else None
 
-    def begin(self, name: str) -> None:
-        """An attempt begins; on a gate that has rested it is the trial."""
+    def begin(self, name: str) -> bool:
+        """An attempt begins, as the trial on a gate that has rested; tell whether it may."""
+        now = self._clock.monotonic()
         with self._lock:
             gate = self._gate(name)
+            if not self._usable(gate, now):  # somebody else was faster, with the trial or in finding the door shut
+                return False
             gate.trial = gate.rests_until is not None
+            return True
+
+    def call_off(self, name: str) -> None:
+        """An attempt ended without a word from the far end, through no fault of either; another may be the trial."""
+        with self._lock:
+            self._gate(name).trial = False
 
     def succeeded(self, name: str) -> bool:
         """The far end answered, whatever it said of the submission; tell whether that opened the gate."""
@@ -59,6 +72,12 @@ class Gates:
             opened = gate.rests_until is not None
             gate.rests_until, gate.failures, gate.trial, gate.reason = None, 0, False, ""
             return opened
+
+    def open(self, name: str) -> bool:
+        """Tell whether a gate is open without condition."""
+        with self._lock:
+            gate = self._gate(name)
+            return gate.stopped is None and gate.rests_until is None
 
     def failures(self, name: str) -> int:
         """Return how many rests in a row there have been."""

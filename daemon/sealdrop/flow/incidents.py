@@ -49,6 +49,11 @@ class Incidents:
         if before is not None:
             self._journal.notice("incident-over", f"over: {before.text}", subject=subject)
 
+    def end_all(self) -> None:
+        """Report that every condition is over: whoever looks next judges anew."""
+        for incident in self.open():
+            self.end(incident.subject)
+
     def open(self) -> tuple[Incident, ...]:
         """Return what is wrong now, oldest first."""
         with self._lock:

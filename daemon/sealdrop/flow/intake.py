@@ -19,9 +19,10 @@ from dataclasses import dataclass, field
 from sealdrop.core.errors import KeyUnusable, TemporaryFailure
 from sealdrop.core.events import NameLeftAlone
 from sealdrop.core.readiness import Observation, Ready, Seen, Wait, decide, remember
-from sealdrop.flow.board import Arrival, Board
+from sealdrop.flow.board import Board
 from sealdrop.flow.books import Books
 from sealdrop.flow.incidents import Incidents
+from sealdrop.flow.jobs import Arrival
 from sealdrop.flow.setup import KindSetup, OutboxSetup, Setup
 from sealdrop.ports.clock import Clock
 from sealdrop.ports.intake import LeftAlone
@@ -140,8 +141,9 @@ class Intake:
                 case Wait() as wait:
                     door.seen[found.name] = seen
                     if wait.look_again is not None:
-                        door.look_again = min(wait.look_again, door.look_again or wait.look_again)
-                    if wait.too_old:
+                        sooner = door.look_again is None or wait.look_again < door.look_again
+                        door.look_again = wait.look_again if sooner else door.look_again
+                    if wait.too_old and len(door.late) < MOST_SAID:
                         door.late.add(found.name)
                         if found.name not in late:
                             where = f"outbox {door.setup.outbox.name}: {found.name!a}"
@@ -181,12 +183,15 @@ class Intake:
         room = self._board.room(kind)
         files, free_bytes = room.files, room.bytes
         space = self._spool.free_bytes() - self._setup.reserve_bytes
+        subject = f"free space for {door.setup.outbox.name}"
         while door.ready and files > 0 and free_bytes > 0:
             found = door.ready[0]
             need = COPIES * min(found.size, kind.max_bytes)  # a larger one is set aside without a copy
             if space < need:
                 text = f"nothing is claimed: {found.name!a} needs {need} bytes beside the reserve"
-                self._incidents.begin("free space", f"{text}. Free some space under the root; claims resume alone")
+                self._incidents.begin(subject, f"{text}. Free some space under the root; claims resume alone")
+                door.waiting += len(door.ready)
+                door.ready.clear()  # it may be gone by then, so the next sweep looks again
                 return
             door.ready.popleft()
             submission = self._clock.new_id()
@@ -202,4 +207,4 @@ class Intake:
             )
             self._board.arrive(Arrival(claimed=claimed, kind=kind.name, size=found.size))
             files, free_bytes, space = files - 1, free_bytes - found.size, space - need
-        self._incidents.end("free space")
+        self._incidents.end(subject)

@@ -33,7 +33,7 @@ class Once:
             world: what the run works with.
             setup: what it works by.
             pause: waits so many seconds (time is passed in).
-            patience: longest single wait, in seconds, for a file to become complete or a submission due.
+            patience: seconds to wait in all for files to become complete and submissions due; work takes what it takes.
         """
         self._world = world
         self._pause = pause
@@ -57,11 +57,10 @@ class Once:
                 open_submissions=open_submissions,
             )
         )
-        while True:
-            wait = self._round()
-            if wait is None or wait > self._patience:
-                break
+        left = self._patience
+        while (wait := self._round()) is not None and wait <= left:
             self._pause(wait)
+            left -= wait
         self.desk.books.tell(AgentStopped(reason="nothing more can be done now"))
         waiting = sum(self.line.intake.waiting().values())
         return Tidied(open_submissions=len(self.desk.board.records()), not_complete=waiting)

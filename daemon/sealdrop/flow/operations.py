@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from sealdrop.core.errors import Refused
 from sealdrop.core.events import Event, Released, RetryRequested, RouteResumed
 from sealdrop.core.holds import HoldReason
 from sealdrop.core.lifecycle import DELIVERABLE, Record, State
 from sealdrop.core.submission import SubmissionId
-from sealdrop.flow.agent import Agent
 from sealdrop.flow.incidents import Incident
+from sealdrop.flow.line import Desk, Line
 from sealdrop.ports.ledger import Committed, LedgerReader
 
 #: Holds for a technical reason that an operator's retry lifts; every other hold needs a decision of its own.
@@ -76,10 +77,24 @@ def detail(ledger: LedgerReader, prefix: str, waits_for: str = "") -> Detail:
     return Detail(record=record, history=tuple(ledger.history(one)), waits_for=waits_for)
 
 
+class Running(Protocol):
+    """Whoever works on submissions now: an agent, or one inline run."""
+
+    @property
+    def desk(self) -> Desk:
+        """What it remembers in memory."""
+        ...
+
+    @property
+    def line(self) -> Line:
+        """What it works by now."""
+        ...
+
+
 class Operations:
     """What is possible while the agent runs."""
 
-    def __init__(self, agent: Agent, ledger: LedgerReader) -> None:
+    def __init__(self, agent: Running, ledger: LedgerReader) -> None:
         self._agent = agent
         self._ledger = ledger
 

@@ -1,12 +1,13 @@
 """The pipeline: take one job as far as its worker may, and turn whatever happens into a booked outcome.
 
-This is one of the two places with a broad ``except``: a fault of ours holds the submission it happened on and lets all
+This is one of the two modules with a broad ``except``: a fault of ours holds the submission it happened on and lets all
 others go on. Only a failure of our own storage is let through; it stops the agent, because what the disk holds is
 then unknown until the next start derives it anew.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import assert_never
 
 from sealdrop.core.errors import (
@@ -21,15 +22,18 @@ from sealdrop.core.events import AttemptInterrupted, Event, Held
 from sealdrop.core.holds import Hold, HoldReason
 from sealdrop.core.lifecycle import TO_FILE, Record
 from sealdrop.core.steps import Work
-from sealdrop.flow.board import Arrival, Board, Job
+from sealdrop.flow.board import Board
 from sealdrop.flow.books import Books
 from sealdrop.flow.delivery import Delivery
 from sealdrop.flow.incidents import Incidents
-from sealdrop.flow.stages import Stages, pause_before_look
+from sealdrop.flow.jobs import Arrival, Job
+from sealdrop.flow.stages import LONGEST_PAUSE, Stages, pause_before_look
 from sealdrop.ports.hand import InHand
 
 #: Seconds before a stage that found the disk full, or the producer's results folder shut, is tried again.
 PAUSE_SECONDS = 15.0
+#: The incident of a stage that found the disk full; over when any stage succeeds.
+SPACE = "space to work"
 #: Times a failed seal is tried at once before a person is asked: a killed helper program is back by then.
 SEAL_TRIES = 3
 
@@ -64,31 +68,44 @@ class Pipeline:
             after = self._do(job, record, job.work)
             if after.state in TO_FILE:  # nothing is left but to file it: do not hand it to another worker
                 after = self._stages.file_away(after) or after
-                if after.state in TO_FILE:
-                    self._board.put_later(after, PAUSE_SECONDS)
-                    return
         except NoSpace as error:
-            self._incidents.begin("free space", f"{error}. Free some space under the root; work resumes alone")
-            self._board.put_later(record, PAUSE_SECONDS)
+            self._wait_for_space(error)
+            self._board.put_later(self._newest(record), PAUSE_SECONDS)
         except StorageFailure:
             raise
         except StaleTransition:
-            self._board.put(self._newest(record))
+            newest = self._cut(self._newest(record))
+            self._give_back(newest, later=newest.events == record.events)
         except Exception as error:  # noqa: BLE001 - a fault of ours must cost one submission, not all
-            self._board.put(self._fault(self._newest(record), error))
+            self._fault(self._newest(record), error)
         else:
-            self._board.put(after)
+            self._incidents.end(SPACE)
+            # A leg in doubt waits for one transport alone, while the gate of another may keep its lane open.
+            in_doubt = job.leg is not None and job.leg.uncertain
+            self._give_back(after, later=in_doubt and after.events == record.events)
+
+    def _give_back(self, record: Record, *, later: bool) -> None:
+        if later or record.state in TO_FILE:
+            self._board.put_later(record, PAUSE_SECONDS)
+        else:
+            self._board.put(record)
 
     def _take_in(self, arrival: Arrival) -> None:
+        tries = arrival.tries + 1
         try:
             record = self._stages.take_in(arrival)
         except NoSpace as error:
-            self._incidents.begin("free space", f"{error}. Free some space under the root; work resumes alone")
+            self._wait_for_space(error)
             self._board.arrive(arrival, after=PAUSE_SECONDS)
             return
+        except StorageFailure:
+            raise
+        except Exception as error:  # noqa: BLE001 - as above; without a record there is nothing to hold
+            self._say_fault(error)
+            self._board.arrive(replace(arrival, tries=tries), after=LONGEST_PAUSE)
+            return
         if record is None:
-            again = Arrival(claimed=arrival.claimed, kind=arrival.kind, size=arrival.size, tries=arrival.tries + 1)
-            self._board.arrive(again, after=pause_before_look(arrival.tries))
+            self._board.arrive(replace(arrival, tries=tries), after=pause_before_look(arrival.tries))
             return
         self._board.note(record)
         work = Work.FILE if record.state in TO_FILE else Work.VALIDATE
@@ -116,7 +133,8 @@ class Pipeline:
             self._hand.end(slot)
 
     def _seal(self, record: Record) -> Record:
-        for tries in range(1, SEAL_TRIES + 1):
+        tries = 1
+        while True:
             try:
                 return self._carefully(record, Work.SEAL)
             except KeyUnusable as error:
@@ -127,21 +145,35 @@ class Pipeline:
                 if tries == SEAL_TRIES:
                     text = f"sealing failed {tries} times: {error}"
                     return self._books.book(record.submission.id, _held(HoldReason.FAULT, text))
+            tries += 1
             self._board.progress(record.submission.id)
-        message = "sealing ended without an outcome"
-        raise RuntimeError(message)
 
     def _newest(self, record: Record) -> Record:
         return self._books.ledger.record(record.submission.id) or record
 
-    def _fault(self, record: Record, error: Exception) -> Record:
+    def _cut(self, record: Record) -> Record:
+        """Book as cut what this worker began and did not bring to its end: nobody else has the submission in hand."""
+        cut = _cuts(record)
+        return self._books.book(record.submission.id, *cut) if cut else record
+
+    def _fault(self, record: Record, error: Exception) -> None:
         """Hold a submission on which our own code failed, with the kind of error and where, never its payload."""
-        events: list[Event] = [
-            AttemptInterrupted(leg=leg.name, attempt=leg.trying) for leg in record.legs if leg.trying is not None
-        ]
-        events.append(_held(HoldReason.FAULT, describe_fault(error)))
+        self._say_fault(error)
+        if record.state in TO_FILE:  # what is decided cannot be held any more; its filing is tried again
+            self._board.put_later(record, LONGEST_PAUSE)
+            return
+        held = _held(HoldReason.FAULT, describe_fault(error))
+        self._board.put(self._books.book(record.submission.id, *_cuts(record), held))
+
+    def _say_fault(self, error: Exception) -> None:
         self._incidents.begin(f"fault {type(error).__name__}", f"a fault of sealdrop's own: {describe_fault(error)}")
-        return self._books.book(record.submission.id, *events)
+
+    def _wait_for_space(self, error: NoSpace) -> None:
+        self._incidents.begin(SPACE, f"{error}. Free some space under the root; work resumes alone")
+
+
+def _cuts(record: Record) -> list[Event]:
+    return [AttemptInterrupted(leg=leg.name, attempt=leg.trying) for leg in record.legs if leg.trying is not None]
 
 
 def _held(reason: HoldReason, text: str) -> Held:

@@ -7,6 +7,7 @@ before the event that claims it, so one pass is enough and repeating it changes 
 - an attempt under way was cut: ``AttemptInterrupted``; the next one looks before it sends;
 - a submission that was being validated or sealed when the process died is counted (``Recovered``); the third time in
   a row it is held as poison, so that it cannot kill the agent for ever;
+- a submission whose bytes are no longer in its work folder is held, with what is missing;
 - everything else simply goes on with its next step, which replaces what was half done.
 """
 
@@ -14,11 +15,11 @@ from __future__ import annotations
 
 from sealdrop.core.events import AttemptInterrupted, Event, Held, Recovered
 from sealdrop.core.holds import Hold, HoldReason
-from sealdrop.core.lifecycle import Record, State
-from sealdrop.core.submission import SubmissionId
-from sealdrop.flow.board import Arrival, Board
+from sealdrop.core.lifecycle import TO_FILE, Record, State
+from sealdrop.flow.board import Board
 from sealdrop.flow.books import Books
 from sealdrop.flow.incidents import Incidents
+from sealdrop.flow.jobs import Arrival
 from sealdrop.flow.setup import Setup
 from sealdrop.ports.clock import Clock
 from sealdrop.ports.hand import InHand
@@ -60,19 +61,20 @@ class Recovery:
         if newest is not None:
             self._clock.never_before(newest)
         left = dict(self._hand.left())
-        known: set[SubmissionId] = set()
+        claimed = {one.submission: one for one in self._spool.claimed()}
+        found = 0
         for record in self._books.ledger.open_records():
-            known.add(record.submission.id)
-            self._board.put(self._recover(record, left.get(record.submission.id)))
+            one = record.submission.id
+            self._board.put(self._recover(record, left.get(one), claimed.pop(one, None)))
+            found += 1
         self._hand.clear()
-        arrivals = 0
-        for claimed in self._spool.claimed():
-            self._clock.never_before(claimed.submission)
-            if claimed.submission not in known and self._books.ledger.record(claimed.submission) is None:
-                arrivals += self._arrive(claimed)
-        return len(known) + arrivals
+        for one, folder in claimed.items():
+            self._clock.never_before(one)
+            if self._books.ledger.record(one) is None:
+                found += self._arrive(folder)
+        return found
 
-    def _recover(self, record: Record, doing: str | None) -> Record:
+    def _recover(self, record: Record, doing: str | None, claimed: Claimed | None) -> Record:
         events: list[Event] = [
             AttemptInterrupted(leg=leg.name, attempt=leg.trying) for leg in record.legs if leg.trying is not None
         ]
@@ -81,6 +83,9 @@ class Recovery:
             if record.recoveries + 1 >= MOST_RECOVERIES:
                 text = f"the agent died {MOST_RECOVERIES} times in a row while it did this: {doing}"
                 events.append(Held(hold=Hold(reason=HoldReason.POISON, text=text)))
+        missing = _missing(record, claimed)
+        if missing is not None and all(hold.text != missing for hold in record.holds):
+            events.append(Held(hold=Hold(reason=HoldReason.FAULT, text=missing)))
         return self._books.book(record.submission.id, *events) if events else record
 
     def _arrive(self, claimed: Claimed) -> int:
@@ -91,3 +96,15 @@ class Recovery:
             return 0
         self._board.arrive(Arrival(claimed=claimed, kind=kind, size=0))
         return 1
+
+
+def _missing(record: Record, claimed: Claimed | None) -> str | None:
+    """Return what of a submission somebody took out of its work folder, as a sentence; None when nothing is missing."""
+    folder = f"work/{record.submission.outbox}/{record.submission.id}"
+    if record.state in TO_FILE:  # a dead process may have moved it already
+        return None
+    if claimed is None or not claimed.has_content:
+        return f"its private copy is gone from {folder}. Find out who removed it and put it back"
+    if record.seal is not None and not claimed.has_sealed:
+        return f"its sealed file is gone from {folder}. Find out who removed it and put it back"
+    return None

@@ -17,9 +17,10 @@ from sealdrop.core.order import OrderPolicy
 from sealdrop.core.submission import Seal, Submission, SubmissionId
 from sealdrop.core.verdict import Severity, Verdict
 from sealdrop.flow import evidence
-from sealdrop.flow.board import Arrival, Board
+from sealdrop.flow.board import Board
 from sealdrop.flow.books import Books
 from sealdrop.flow.incidents import Incidents
+from sealdrop.flow.jobs import Arrival
 from sealdrop.flow.setup import DuplicatePolicy, KindSetup, Setup
 from sealdrop.ports.clock import Clock
 from sealdrop.ports.spool import Filing, Spool
@@ -114,7 +115,7 @@ class Stages:
         """Return the earlier submission that this one repeats.
 
         Equal bytes are no repetition when another file of the same keys came in between: a producer that goes back
-        to earlier thresholds means it.
+        to earlier thresholds means it. One in between whose keys are not known yet counts too, unless it is equal.
         """
         if kind.duplicates is DuplicatePolicy.SEND or record.duplicate_of is not None:
             return None
@@ -127,7 +128,10 @@ class Stages:
             self._board.newest_open(kind.name, verdict.ordering_keys, submission.id),
             self._books.ledger.newest_delivered(kind.name, verdict.ordering_keys),
         )
-        changed = any(other is not None and earlier < other < submission.id for other in between)
+        unjudged = self._board.unjudged(kind.name, earlier, submission.id)
+        changed = any(other is not None and earlier < other < submission.id for other in between) or any(
+            other.submission.sha256 != submission.sha256 for other in unjudged
+        )
         return None if changed else earlier
 
     def _acceptance(self, kind: KindSetup, verdict: Verdict) -> tuple[Event, ...]:

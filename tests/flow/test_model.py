@@ -1,0 +1,272 @@
+"""The flow as a state machine: drop, crash anywhere, restart, pass time, every remote fault, operators, receivers.
+
+One inline run (``Once``) is a process. Ledger, disk, notes of what is in hand and far ends are durable; a crash strikes
+between any two steps of theirs, and the next process starts from what they hold. After every rule the invariants of
+``RELIABILITY``'s kind are checked: every file in exactly one place, at most one appearance each, never an older version
+after a newer one, nothing "delivered" that was not there. In the end, with a healthy far end and enough time,
+everything is filed, or held with a reason.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from sealdrop.core.errors import Refused
+from sealdrop.core.events import Released
+from sealdrop.core.holds import HoldReason, Lifter
+from sealdrop.core.lifecycle import Record, State, fold
+from sealdrop.core.order import OrderPolicy
+from sealdrop.core.submission import SubmissionId
+from sealdrop.flow.operations import Operations
+from sealdrop.flow.setup import DuplicatePolicy, OutboxSetup
+from sealdrop.ports.ledger import Entry
+from support.fake_house import RENAME, FakeHouse, make_kind, make_route, make_setup
+from support.far_end import FarEnd, Fault
+from support.memory_disk import Died
+from support.memory_spool import ROOT, MemoryOutbox
+
+KINDS = {
+    "adt": OrderPolicy.SUPERSEDE,
+    "exit": OrderPolicy.CLAIM_ORDER,
+    "other": OrderPolicy.NONE,
+}
+WORDS = ("accept", "accept", "accept", "warn", "hold", "reject")
+ENOUGH = 4 * 3600.0
+
+
+class Model(RuleBasedStateMachine):
+    """See module text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.house = FakeHouse()
+        disk, clock = self.house.disk, self.house.clock
+        self.second = FarEnd("second", disk, clock)
+        self.fars = (self.house.far, self.second)
+        self.outboxes = {name: MemoryOutbox(name, disk) for name in KINDS}
+        kinds = tuple(
+            make_kind(
+                name,
+                self.house.validator,
+                self.house.sealer,
+                order=order,
+                routes=("relay", "portal") if name == "exit" else ("relay",),
+                duplicates=DuplicatePolicy.HOLD if name == "adt" else DuplicatePolicy.SEND,
+                max_active_files=3,
+            )
+            for name, order in KINDS.items()
+        )
+        self.portal = FarEnd("portal", disk, clock)
+        self.house.setup = make_setup(
+            kinds,
+            (make_route("relay", *self.fars), make_route("portal", self.portal)),
+            tuple(OutboxSetup(outbox=self.outboxes[name], kind=name, readiness=RENAME) for name in KINDS),
+        )
+        self.dropped: dict[bytes, int] = {}
+        self.let_out_of_order: set[SubmissionId] = set()
+        self.numbers = self.agains = 0
+
+    @property
+    def all_fars(self) -> tuple[FarEnd, ...]:
+        return (*self.fars, self.portal)
+
+    # -- what producers do ---------------------------------------------------------------------------------
+
+    @rule(
+        kind=st.sampled_from(sorted(KINDS)),
+        word=st.sampled_from(WORDS),
+        keys=st.sets(st.sampled_from("123"), min_size=1, max_size=2),
+        name=st.sampled_from(["a.csv", "b.csv", "c"]),
+    )
+    def drop(self, kind: str, word: str, keys: set[str], name: str) -> None:
+        if name in self.outboxes[kind].waiting():
+            return  # a producer that replaces its own file is its own business
+        self.numbers += 1
+        data = f"{word} {','.join(sorted(keys))}\n{self.numbers}".encode()
+        self.outboxes[kind].drop(name, data)
+        self.dropped[data] = 1
+
+    @rule(kind=st.sampled_from(sorted(KINDS)))
+    @precondition(lambda self: self.dropped)
+    def drop_again(self, kind: str) -> None:
+        data = max(self.dropped, key=lambda one: int(one.partition(b"\n")[2]))
+        self.agains += 1
+        self.outboxes[kind].drop(f"again{self.agains}.csv", data)
+        self.dropped[data] += 1
+
+    # -- what the agent does -------------------------------------------------------------------------------
+
+    @rule(patience=st.sampled_from([0.0, 15.0, 60.0]))
+    def run(self, patience: float) -> None:
+        self.house.run(patience)
+
+    @rule(steps=st.integers(min_value=0, max_value=120))
+    def crash(self, steps: int) -> None:
+        run = self.house.once()
+        self.house.fuse.light(steps)
+        with suppress(Died):
+            run.run()
+        self.house.next_process()
+
+    @rule(seconds=st.sampled_from([1.0, 20.0, 300.0, 3600.0]))
+    def pass_time(self, seconds: float) -> None:
+        self.house.clock.pass_seconds(seconds)
+
+    # -- what the far ends do ------------------------------------------------------------------------------
+
+    @rule(far=st.integers(min_value=0, max_value=2), faults=st.lists(st.sampled_from(Fault), min_size=1, max_size=2))
+    def trouble(self, far: int, faults: list[Fault]) -> None:
+        self.all_fars[far].faults.extend(faults)
+
+    @rule(far=st.integers(min_value=0, max_value=2), fault=st.sampled_from([Fault.UNREACHABLE, Fault.CUT_EARLY]))
+    def trouble_when_looking(self, far: int, fault: Fault) -> None:
+        self.all_fars[far].find_faults.append(fault)
+
+    @rule(far=st.integers(min_value=0, max_value=2), down=st.booleans(), locked=st.booleans())
+    def outage(self, far: int, *, down: bool, locked: bool) -> None:
+        self.all_fars[far].down = down
+        self.all_fars[far].locked = locked
+
+    @rule(far=st.integers(min_value=0, max_value=2), at_once=st.booleans())
+    def receiver(self, far: int, *, at_once: bool) -> None:
+        self.all_fars[far].take_away()
+        self.all_fars[far].takes_at_once = at_once
+
+    @rule(far=st.integers(min_value=0, max_value=2))
+    def execute_late(self, far: int) -> None:
+        self.all_fars[far].execute_late()
+
+    # -- what operators do ---------------------------------------------------------------------------------
+
+    @rule(number=st.integers(min_value=0, max_value=20))
+    @precondition(lambda self: self.house.records())
+    def retry(self, number: int) -> None:
+        run = self.house.run()
+        records = self.house.records()
+        with suppress(Refused):
+            Operations(run, self.house.ledger).retry(records[number % len(records)].submission.id, "uid 1", "tried")
+
+    @rule(route=st.sampled_from(["relay", "portal"]))
+    def retry_route(self, route: str) -> None:
+        Operations(self.house.run(), self.house.ledger).retry_route(route, "uid 1", "the server is back")
+
+    @rule(number=st.integers(min_value=0, max_value=20))
+    def release(self, number: int) -> None:
+        """Lift a hold as a careful person would: with an unknown outcome only after finding nothing over there."""
+        held = [
+            record for record in self.house.records() if any(hold.lifter is Lifter.OPERATOR for hold in record.holds)
+        ]
+        if not held:
+            return
+        record = held[number % len(held)]
+        reason = next(hold.reason for hold in record.holds if hold.lifter is Lifter.OPERATOR)
+        if reason is HoldReason.UNKNOWN_OUTCOME and self.appearances_of(record):
+            return
+        if reason is HoldReason.OUT_OF_ORDER:
+            self.let_out_of_order.add(record.submission.id)
+        released = Released(reason=reason, by="uid 1", why="looked at it")
+        self.house.ledger.append(Entry(stream=record.submission.id, event=released))
+
+    # -- what must always hold -----------------------------------------------------------------------------
+
+    @invariant()
+    def every_dropped_file_is_in_exactly_one_place(self) -> None:
+        places: Counter[bytes] = Counter()
+        seen: set[tuple[Path, bytes]] = set()
+        for path, data in self.house.disk.files.items():
+            place = path if path.is_relative_to(ROOT / "outbox") else _home(path)
+            if data in self.dropped and (place, data) not in seen:
+                seen.add((place, data))
+                places[data] += 1
+        assert places == self.dropped
+
+    @invariant()
+    def nothing_appears_twice_or_half(self) -> None:
+        for far in self.all_fars:
+            times = Counter(one.submission for one in far.appearances)
+            assert not [submission for submission, number in times.items() if number > 1]
+        for record in self.house.records():
+            relay = [one for far in self.fars for one in far.appearances if one.submission == record.submission.id]
+            assert len(relay) <= 1
+            for one in self.appearances_of(record):
+                assert record.seal is not None
+                assert (one.sha256, one.remote_name) == (record.seal.sha256, record.seal.remote_name)
+
+    @invariant()
+    def an_older_version_never_appears_after_a_newer_one(self) -> None:
+        records = {record.submission.id: record for record in self.house.records()}
+        for far in self.all_fars:
+            newest: dict[tuple[str, str], SubmissionId] = {}
+            for one in far.appearances:
+                record = records[one.submission]
+                kind = record.submission.kind
+                if KINDS[kind] is OrderPolicy.NONE or one.submission in self.let_out_of_order:
+                    continue
+                for key in record.ordering_keys:
+                    assert newest.get((kind, key), one.submission) <= one.submission
+                    newest[kind, key] = one.submission
+
+    @invariant()
+    def delivered_means_it_was_there(self) -> None:
+        for record in self.house.records():
+            if record.state in {State.DELIVERED, State.SENT}:
+                there = {one.remote_name for one in self.appearances_of(record)}
+                assert record.seal is not None
+                assert there == {record.seal.remote_name}
+            if record.superseded_by is not None:
+                assert record.state not in {State.DELIVERED, State.SENT}
+
+    @invariant()
+    def the_ledger_folds(self) -> None:
+        for record in self.house.records():
+            history = [(one.at, one.event) for one in self.house.ledger.history(record.submission.id)]
+            assert fold(record.submission.id, history) == record  # type: ignore[arg-type] # a submission's own events
+
+    def teardown(self) -> None:
+        for far in self.all_fars:
+            far.execute_late()
+            far.heal()
+        for _ in range(3):  # what is settled in one round may be sent in the next
+            self.house.clock.pass_seconds(ENOUGH)
+            run = self.house.run(ENOUGH)
+            for route in ("relay", "portal"):
+                Operations(run, self.house.ledger).retry_route(route, "uid 1", "all is well")
+        assert [name for outbox in self.outboxes.values() for name in outbox.waiting()] == []
+        self.every_dropped_file_is_in_exactly_one_place()
+        self.nothing_appears_twice_or_half()
+        self.an_older_version_never_appears_after_a_newer_one()
+        self.delivered_means_it_was_there()
+        booked = {one.submission.id for one in self.house.records()}
+        assert {claimed.submission for claimed in self.house.spool.claimed()} <= booked
+        for record in self.house.records():
+            assert record.terminal or record.holds or self.waits_for_a_held_one(record)
+
+    # -- helpers -------------------------------------------------------------------------------------------
+
+    def appearances_of(self, record: Record) -> list:  # type: ignore[type-arg]
+        return [one for far in self.all_fars for one in far.appearances if one.submission == record.submission.id]
+
+    def waits_for_a_held_one(self, record: Record) -> bool:
+        """Tell whether order lets a submission wait for an older one that a person must decide on."""
+        return any(
+            other.holds
+            and other.submission.id < record.submission.id
+            and other.submission.kind == record.submission.kind
+            and set(other.ordering_keys) & set(record.ordering_keys)
+            for other in self.house.records()
+        )
+
+
+def _home(path: Path) -> Path:
+    """Return the folder of a submission that a file lies in."""
+    return ROOT.joinpath(*path.relative_to(ROOT).parts[:3])
+
+
+TestModel = Model.TestCase
+TestModel.settings = settings(max_examples=250, stateful_step_count=40)
