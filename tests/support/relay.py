@@ -48,9 +48,9 @@ class Relay:
         """Reset every connection."""
         with self._lock:
             pairs, self._pairs = self._pairs, []
-        for pair in pairs:
-            for end in pair:
-                _reset(end)
+        for client, server in pairs:
+            _reset(client)
+            _reset(server)
 
     def __enter__(self) -> Self:
         return self
@@ -85,14 +85,17 @@ class Relay:
                 if counted and self.cut_after is not None and self.passed + len(data) > self.cut_after:
                     sink.sendall(data[: max(0, self.cut_after - self.passed)])
                     self.passed = self.cut_after
-                    self.cut()
-                    return
+                    break
                 if counted:
                     self.passed += len(data)
                 sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
+            else:
+                sink.shutdown(socket.SHUT_WR)
+                return
         except OSError:
-            self.cut()
+            pass  # one end is gone; the other must not wait for it
+        _reset(source)
+        _reset(sink)
 
 
 def _reset(end: socket.socket) -> None:

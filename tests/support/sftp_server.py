@@ -57,7 +57,6 @@ class Manners:
         frozen: requests that are never answered, by name.
         short_reads: at most this many bytes for one read.
         endless_names: the folder never ends.
-        raw: answer the SFTP subsystem with these bytes and nothing else.
     """
 
     refused: frozenset[str] = frozenset()
@@ -72,7 +71,6 @@ class Manners:
     frozen: frozenset[str] = frozenset()
     short_reads: int | None = None
     endless_names: bool = False
-    raw: bytes | None = None
 
 
 @dataclass
@@ -85,6 +83,7 @@ class _State:
     served: int = 0  # requests since the manners were set
     logins: int = 0  # tried, good or bad
     connections: set[asyncssh.SSHServerConnection] = field(default_factory=set)
+    files: set[Any] = field(default_factory=set)  # open ones: a cut leaves them to us
 
 
 class ScriptedSftp:
@@ -185,16 +184,10 @@ class ScriptedSftp:
             server_factory=lambda: _Login(self),
             server_host_keys=[str(self.host_key)],
             sftp_factory=lambda channel: _Session(channel, self._state),
-            process_factory=self._answer_raw if self.manners.raw is not None else None,
             encoding=None,
             **self._listening,
         )
         self.port = self._acceptor.get_port()
-
-    async def _answer_raw(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
-        process.stdout.write(self.manners.raw or b"")
-        await process.stdin.read()
-        process.exit(0)
 
     async def _end(self) -> None:
         if self._acceptor is not None:
@@ -207,6 +200,8 @@ class ScriptedSftp:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        for file in self._state.files:
+            file.close()
 
 
 class _Login(asyncssh.SSHServer):
@@ -261,11 +256,16 @@ class _Session(asyncssh.SFTPServer):
         self._state = state
 
     async def open(self, path: bytes, pflags: int, attrs: SFTPAttrs) -> object:
-        names = ("open", "read") if pflags & READ_FLAG else ("open",)
-        return await self._serve(names, lambda: super(_Session, self).open(path, pflags, attrs))
+        def open_() -> object:
+            file = super(_Session, self).open(path, pflags, attrs)
+            self._state.files.add(file)
+            return file
+
+        return await self._serve(("open", "read") if pflags & READ_FLAG else ("open",), open_)
 
     async def close(self, file_obj: object) -> None:
         await self._serve(("close",), lambda: super(_Session, self).close(file_obj))
+        self._state.files.discard(file_obj)
 
     async def read(self, file_obj: object, offset: int, size: int) -> bytes:
         size = min(size, self._state.manners.short_reads or size)
@@ -318,7 +318,7 @@ class _Session(asyncssh.SFTPServer):
         number = 0
         while self._state.manners.endless_names:
             number += 1
-            yield SFTPName(f"../{number}\x1b[2J", attrs=SFTPAttrs(size=0))
+            yield SFTPName(b"../%d\x1b[2J" % number, b"", attrs=SFTPAttrs(size=0))
         async for name in super().scandir(path):
             yield name
 
@@ -336,11 +336,13 @@ class _Session(asyncssh.SFTPServer):
             raise asyncssh.SFTPPermissionDenied("not here")
         if manners.unsupported.intersection(names):
             raise asyncssh.SFTPOpUnsupported("not here")
-        result = work()
-        if isinstance(result, Awaitable):
-            result = await result
-        if cut is not None:
-            self._abort()
+        try:
+            result = work()
+            if isinstance(result, Awaitable):
+                result = await result
+        finally:
+            if cut is not None:
+                self._abort()
         return result
 
     def _published(self, path: bytes) -> None:

@@ -141,12 +141,11 @@ class Sshd:
         self._process = None
         wait_until(lambda: not any(_alive(pid) for pid in victims), what="the end of every sshd session")
 
-    def cut(self) -> int:
-        """Kill all sessions but keep listening. Returns how many processes were ended."""
+    def cut(self) -> None:
+        """Kill all sessions but keep listening."""
         victims = self.sessions()
         _signal(victims, signal.SIGKILL)
         wait_until(lambda: not any(_alive(pid) for pid in victims), what="the end of every sshd session")
-        return len(victims)
 
     def sessions(self) -> list[int]:
         """Return the process ids that serve connections now."""

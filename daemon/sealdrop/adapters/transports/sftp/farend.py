@@ -27,7 +27,6 @@ from sealdrop.ports.transport import Parcel
 
 PIECE = 16  # requests of one flight of a large file
 AHEAD = 4  # flights of one large file on their way
-MAX_LISTED = 200_000  # names of one folder that we are willing to read
 _REMOVALS = 64  # names removed in one flight
 
 
@@ -252,8 +251,8 @@ class FarEnd:
                         return
                     raise refused(reply, "list a folder", self.options.address)
                 listed += max(1, len(reply.entries))  # empty answers count too: they could go on for ever
-                if listed > MAX_LISTED:
-                    what = f"the folder holds more than {MAX_LISTED} names"
+                if listed > self.options.max_listed:
+                    what = f"the folder holds more than {self.options.max_listed} names"
                     raise TemporaryFailure(what, where=self.options.address, hint="Ask the receiver to clear it")
                 yield from reply.entries
         finally:

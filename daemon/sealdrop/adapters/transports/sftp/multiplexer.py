@@ -18,6 +18,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 from sealdrop.adapters.transports.sftp.packets import ProtocolError, Reply, Request, Splitter, decode
@@ -121,15 +122,24 @@ class Multiplexer:
         window: bytes of content in flight, both ways together.
         patience: seconds that the oldest request may stay unanswered.
         splitter: what the version exchange read too much, if anything.
+        monotonic: seconds that never go back.
     """
 
     def __init__(
-        self, channel: ByteChannel, *, where: str, window: int, patience: float, splitter: Splitter | None = None
+        self,
+        channel: ByteChannel,
+        *,
+        where: str,
+        window: int,
+        patience: float,
+        splitter: Splitter | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._channel = channel
         self._where = where
         self._window = window
         self._patience = patience
+        self._monotonic = monotonic
         self._splitter = splitter if splitter is not None else Splitter()
         self._lock = threading.Lock()
         self._ready = threading.Condition(self._lock)  # there is something to send
@@ -167,7 +177,7 @@ class Multiplexer:
             self._wait_for_room(weight)
             self._in_flight += weight
             if not self._waiting:
-                self._oldest_since = time.monotonic()
+                self._oldest_since = self._monotonic()
             for index, request in enumerate(requests):
                 number = self._number
                 self._number = (number + 1) & 0xFFFFFFFF
@@ -281,7 +291,7 @@ class Multiplexer:
                 message = f"a reply to request {number}, which is not on its way"
                 raise ProtocolError(message)
             if next(iter(self._waiting)) == number:
-                self._oldest_since = time.monotonic()
+                self._oldest_since = self._monotonic()
             # Landed before it is forgotten: if the reply does not fit, this flight must fail with the others.
             weight = waiting.flight.land(waiting.index, reply)
             del self._waiting[number]
@@ -299,7 +309,7 @@ class Multiplexer:
         oldest = next(iter(self._waiting.values()), None)
         if oldest is not None:
             limit = self._patience + oldest.patience
-            if time.monotonic() - self._oldest_since > limit:
+            if self._monotonic() - self._oldest_since > limit:
                 self._fail_all(f"no answer for {limit:g} s")
 
     def _fail_all(self, why: str) -> None:

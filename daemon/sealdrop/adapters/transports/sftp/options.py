@@ -94,6 +94,7 @@ class SftpOptions:
             an open SFTP session. request_timeout: seconds the oldest request may stay unanswered.
         network_timeout: seconds that sent bytes may stay unacknowledged by the far end's kernel.
         window: bytes of content in flight, over all deliveries. in_flight: deliveries at the same time.
+        max_listed: names of one folder that we are willing to read when we sweep it.
         stale_after: seconds after which a temporary copy of ours that nobody owns may be swept.
     """
 
@@ -117,6 +118,7 @@ class SftpOptions:
     network_timeout: float = 30.0
     window: int = 2 * 1024 * 1024
     in_flight: int = 32
+    max_listed: int = 200_000
     stale_after: float = 24 * 3600.0
 
     def __post_init__(self) -> None:
@@ -184,7 +186,7 @@ class SftpOptions:
                 (getattr(self, bound) <= 0, bound, "it must be positive", "")
                 for bound in (
                     "connect_timeout", "login_timeout", "request_timeout", "network_timeout",
-                    "window", "in_flight", "stale_after",
+                    "window", "in_flight", "max_listed", "stale_after",
                 )
             ),
         ]  # fmt: skip

@@ -23,6 +23,7 @@ import paramiko
 from sealdrop.adapters.transports.sftp import network, packets, requests
 from sealdrop.adapters.transports.sftp.credentials import load_credential
 from sealdrop.adapters.transports.sftp.hostkeys import Pin, fingerprint, signature_order
+from sealdrop.adapters.transports.sftp.multiplexer import ByteChannel
 from sealdrop.adapters.transports.sftp.options import SftpOptions
 from sealdrop.core.errors import RouteUnusable, SealdropError, Unreachable
 
@@ -69,7 +70,7 @@ class Session:
         facts: for the receipt: server version, host key, algorithms.
     """
 
-    channel: _Channel
+    channel: ByteChannel
     splitter: packets.Splitter
     extensions: dict[str, bytes]
     facts: dict[str, str]
