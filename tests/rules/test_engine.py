@@ -294,6 +294,16 @@ def test_exit_quarantine_files_are_ordered_by_the_originator() -> None:
     assert eq(f"17,{REQUEST.lower()},DELETE").judged().ordering_keys == (U1,)
 
 
+@pytest.mark.parametrize("action", ["DELETE", "RELEASE"])
+def test_two_decisions_far_apart_are_found_all_the_same(action: str) -> None:
+    rows = [f"{number},{REQUEST},DELETE" for number in range(1, 100)]
+    verdict = eq(*rows, f"1,{REQUEST},{action}").judged(block_bytes=256)
+
+    assert [(item.line, item.rule) for item in verdict.findings] == [
+        (101, "eq.duplicate" if action == "DELETE" else "eq.contradiction")
+    ]
+
+
 def test_without_an_event_reference_the_request_id_alone_names_a_communication() -> None:
     changes = {"columns/quarantine_event_ref/required": False}
     sample = eq(f"{REQUEST},DELETE", f"{REQUEST},RELEASE", header="request_id,action")
@@ -311,6 +321,12 @@ def test_an_adt_profile_without_a_key_does_not_look_for_duplicates() -> None:
 
     assert sample.judged().findings == ()
     assert rules_of(by_user.judged()) == ["row.duplicate-key"]
+
+
+def test_a_second_short_variant_beside_its_longer_form_is_a_plain_duplicate() -> None:
+    verdict = adt(f"{U1},7.10,1,2", f"{U1},7.1,1,2", f"{U1},7.1,1,2").judged()
+
+    assert rules_of(verdict) == ["row.duplicate-key"]
 
 
 def test_rows_after_the_bound_are_not_read() -> None:

@@ -31,7 +31,16 @@ _FORMULA = re.compile(r"[\s\"'\u00a0\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20\u2212
 _NUMBER = re.compile(r"[+-]?[0-9][0-9.,]*(?:[eE][+-]?[0-9]+)?")
 _SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?[eE][+-]?[0-9]{1,3}")
 _INTEGER = re.compile(r"0|[1-9][0-9]*")
-_SHORT_INTEGER = re.compile(rf"0|[1-9][0-9]{{0,{EXACT_DIGITS - 1}}}")
+_EXACT = rf"0|[1-9][0-9]{{0,{EXACT_DIGITS - 1}}}"
+_LONG = rf"[0-9]{{{EXACT_DIGITS}}}(?!0+\Z)[0-9]"
+_EUI = r"[0-9A-Fa-f]{2}(?:-[0-9A-Fa-f]{2}){7}"
+_AT_ONCE = {
+    "integer": re.compile(_EXACT),
+    "event-reference": re.compile(rf"[0-9]{{1,{EXACT_DIGITS}}}|{_LONG}{{1,5}}"),
+    "request-id": re.compile(rf"{_EUI}:{_EUI}:(?:{_EXACT}|(?!0){_LONG}{{1,4}})"),
+}
+"""What most values of types that hardly repeat look like; one that fits has nothing wrong but, perhaps, ``_within``."""
+_REPEATING = frozenset({"user-id", "code", "srv"})
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
 _DATE_LIKE = re.compile(
     rf"[0-9]{{1,2}}[-/ .]{_MONTH}(?:[-/ .][0-9]{{2,4}})?|{_MONTH}[-/ .][0-9]{{2,4}}"
@@ -65,6 +74,7 @@ class Cell:
         self._pattern = re.compile(column.pattern) if column.pattern else None
         fold = str.upper if column.ignores_case else str
         self._fold: Callable[[str], str] = fold
+        self._alike = column.type not in ("user-id", "request-id", "event-reference") and fold is str
         self._codes = frozenset(map(fold, column.codes))
         self._passed: set[str] = {""} if not column.required else set()
         judges: dict[str, Judge] = {
@@ -80,11 +90,13 @@ class Cell:
             "moment": self._moment,
         }
         self._judge = judges[column.type]
+        bulk = _AT_ONCE.get(column.type) if self._pattern is None and column.case is None else None
+        self._at_once = bulk.fullmatch if bulk else None
 
     def passes(self, values: Iterable[str]) -> bool:
         """Tell whether none of ``values`` gives a complaint."""
         fresh = set(values) - self._passed
-        if self._plain_numbers(fresh):
+        if self._at_once is not None and all(map(self._at_once, fresh)) and self._within(fresh):
             return True
         for value in fresh:
             if self.complaints(value):
@@ -102,11 +114,10 @@ class Cell:
 
     def normals(self, values: Sequence[str]) -> Sequence[str]:
         """Return the normal forms of many sound values."""
-        if self.column.type in ("user-id", "request-id") or self._fold is str.upper:
-            return tuple(map(str.upper, values))
-        if self.column.type == "event-reference":
-            return tuple(map(self.normal, values))
-        return values
+        if self.column.type not in _REPEATING:
+            return values if self._alike else tuple(map(self.normal, values))
+        forms = {value: self.normal(value) for value in set(values)}
+        return tuple(map(forms.__getitem__, values))  # equal ones are then one object: less to keep, quicker to compare
 
     def complaints(self, value: str) -> Sequence[Complaint]:
         """Return what is wrong with one value; empty when nothing is."""
@@ -133,13 +144,15 @@ class Cell:
                 return
         yield from self._further(value)
 
-    def _plain_numbers(self, values: set[str]) -> bool:
-        """Tell at one go that all are short whole numbers within bounds: thresholds hardly repeat, so speed is here."""
-        if self.column.type != "integer" or self._pattern or not all(map(_SHORT_INTEGER.fullmatch, values)):
-            return False
-        numbers = list(map(int, values))
-        low, high = self.column.min, self.column.max
-        return not numbers or ((low is None or min(numbers) >= low) and (high is None or max(numbers) <= high))
+    def _within(self, values: set[str]) -> bool:
+        """Check what the patterns of ``_AT_ONCE`` leave open: bounds of integers, owners of Request IDs."""
+        if self.column.type == "integer":
+            low, high = self.column.min, self.column.max
+            numbers = list(map(int, values))
+            return not numbers or ((low is None or min(numbers) >= low) and (high is None or max(numbers) <= high))
+        if self.column.type == "request-id" and self._own:
+            return all(user_id in self._own for user_id in {value.partition(":")[0] for value in values})
+        return True
 
     def _remember(self, values: set[str]) -> None:
         if len(self._passed) + len(values) > REMEMBERED:

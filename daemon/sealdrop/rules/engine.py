@@ -11,7 +11,7 @@ the speed of sets and ``zip``; any other run goes row by row, and only there are
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sealdrop.core.verdict import Verdict
 from sealdrop.rules import adt
@@ -251,13 +251,10 @@ class _Examination:
     def _judge(self, positions: Positions, place: Place, line: int, cells: Sequence[str]) -> None:
         values: dict[str, str] = {}
         unreadable: set[str] = set()
-        seen = {
-            cell.column.name: excerpt(value, cell.column.privacy) for cell, value in zip(positions, cells, strict=True)
-        }
-        for cell, value in zip(positions, cells, strict=True):
-            name = cell.column.name
+        by_name = {cell.column.name: (cell, value) for cell, value in zip(positions, cells, strict=True)}
+        for name, (cell, value) in by_name.items():
             for complaint in cell.complaints(value):
-                self._findings.add(complaint, Place(line=line, record=place.record, column=name), seen[name])
+                self._say(complaint, place, by_name, name)
                 if not complaint.readable:
                     unreadable.add(name)
             if value and name not in unreadable:
@@ -265,4 +262,12 @@ class _Examination:
         row = Row(values=values, unreadable=frozenset(unreadable), line=line)
         for rule in self._rules:
             for complaint in rule.row(row):
-                self._findings.add(complaint, place, seen.get(complaint.column or ""))
+                self._say(complaint, place, by_name, complaint.column)
+
+    def _say(
+        self, complaint: Complaint, place: Place, by_name: Mapping[str, tuple[Cell, str]], name: str | None
+    ) -> None:
+        """Make a finding about a row, with as much of the cell as its column lets be shown."""
+        cell, value = by_name.get(name or "", (None, ""))
+        seen = excerpt(value, cell.column.privacy) if cell else None
+        self._findings.add(complaint, Place(line=place.line, record=place.record, column=name), seen)

@@ -16,7 +16,7 @@ from sealdrop.rules.rows import Block, Key, Row
 
 
 class Decisions:
-    """Remembers the line and the action of every communication: about 300 bytes for each row."""
+    """Remembers the line and the action of every communication: about 400 bytes for each row."""
 
     def __init__(self, names: ExitQuarantine) -> None:
         self._event = names.event_reference

@@ -5,7 +5,7 @@ A ``RowRule`` can look at rows in two ways. For speed it is asked of a *block* o
 passes, each is told to ``note`` the block. Otherwise each row of the block goes through ``row``, which judges and notes
 it. The two ways must agree on every file; a property test holds them to it.
 
-Memory: ``Uniqueness`` keeps the normalised key and line of every row (about 250 bytes each), which ``bounds.rows``
+Memory: ``Uniqueness`` keeps the normalised key and line of every row (about 200 bytes each), which ``bounds.rows``
 limits; ``OrderingKeys`` keeps distinct keys up to ``bounds.ordering_keys``.
 """
 
