@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import grp
 import json
 import os
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 
 from sealdrop.adapters.control import ControlClient, ControlServer, NotRunning, Request, Unanswered, Verb
 from sealdrop.adapters.control.peers import Access, Peer
+from sealdrop.adapters.control.place import bind
 from sealdrop.adapters.control.protocol import MAX_REQUEST, parse_answer, parse_request, request_line
 from sealdrop.adapters.control.server import MAX_CONNECTIONS
 from sealdrop.core.codec import Plain
@@ -536,3 +538,16 @@ def test_closing_leaves_a_successors_socket_alone(agent: Agent) -> None:
     with agent.server():
         server.close()
         assert agent.client().call("status") == {"open": 3}
+
+
+def test_a_group_that_has_the_socket_already_is_not_given_it_again(
+    short_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The unit's system call filter refuses every chown, so none may be needed for the unit's own group."""
+
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "refused as by the unit's filter")
+
+    monkeypatch.setattr(os, "chown", refused)
+
+    bind(short_tmp / "control.sock", os.getegid()).close()

@@ -74,6 +74,8 @@ def _prepare_folder(folder: Path, group: int | None) -> None:
 
 
 def _give(target: Path | int, group: int) -> None:
+    if os.stat(target).st_gid == group:  # noqa: PTH116 - a path or a descriptor
+        return  # the unit's system call filter refuses every chown, needed or not
     try:
         os.chown(target, -1, group)
     except PermissionError as error:
@@ -82,7 +84,7 @@ def _give(target: Path | int, group: int) -> None:
                 Problem(
                     path="control",
                     what=f"the agent's user is not in group {group} and cannot open the socket to it",
-                    hint="Add the group to SupplementaryGroups= of the unit",
+                    hint="Make it the Group= of the unit, or take another group",
                 )
             ]
         ) from error
