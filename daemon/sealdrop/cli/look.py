@@ -99,7 +99,7 @@ def _print_detail(answer: Any) -> None:  # noqa: ANN401 - JSON
     typer.echo(f"  {one['state']}{' (held)' if one['held'] else ''}{reason}")
     if record["filed"]:
         typer.echo(f"  filed in {safe(record['filed'])}")
-    print_table("", ("time (UTC)", "event", ""), [(when(m["at"]), m["event"], m["text"]) for m in answer["timeline"]])
+    print_table("", ("time (UTC)", "event", ""), [(when(m["at"]), m["event"], _told(m)) for m in answer["timeline"]])
     if record["findings"]:
         rows = [
             (f["severity"], f["rule"], f["line"] or "", f["column"] or "", f["message"], f["hint"])
@@ -110,13 +110,44 @@ def _print_detail(answer: Any) -> None:  # noqa: ANN401 - JSON
         if leg["receipt"]:
             receipt = leg["receipt"]
             facts: list[tuple[object, object]] = [
-                ("proof", receipt["proof"]),
+                ("proof level", receipt["proof"]),
                 ("location", receipt["location"]),
                 ("sealed SHA-256", receipt["sha256"]),
                 ("sealed size", size(receipt["size"])),
                 *receipt["facts"].items(),
             ]
             print_table(f"Receipt of leg {leg['name']}", ("fact", "value"), facts)
+
+
+#: Facts of an event that its line in a timeline tells; all of them are in `--json`.
+_TOLD = {
+    "Accepted": ("profile", "profile_version", "records"),
+    "Rejected": ("profile", "profile_version", "records"),
+    "DuplicateOf": ("original",),
+    "SetAside": ("reason",),
+    "AttemptStarted": ("attempt", "transport"),
+    "CommitStarted": ("proof",),
+    "Deferred": ("reason", "not_before"),
+    "GaveUp": ("reason",),
+    "Superseded": ("by",),
+    "Released": ("reason", "by", "why"),
+    "RetryRequested": ("by", "why"),
+    "DeliveredByHand": ("by",),
+    "ReferenceGiven": ("reference", "by"),
+    "Abandoned": ("by", "why"),
+    "Recovered": ("doing",),
+    "Filed": ("folder",),
+}
+
+
+def _told(moment: Any) -> str:  # noqa: ANN401 - JSON
+    facts = moment["facts"]
+    told = [f"{name.replace('_', ' ')} {facts[name]}" for name in _TOLD.get(moment["event"], ())]
+    if moment["event"] == "Held":
+        told.append(f"{facts['hold']['reason']}, {facts['hold']['text']}")
+    if moment["event"] == "LegDelivered":
+        told.append(f"proof {facts['receipt']['proof']}, {facts['receipt']['outcome']}")
+    return f"{moment['text']}: {', '.join(told)}" if told else str(moment["text"])
 
 
 def _digest(record: Any) -> str:  # noqa: ANN401 - JSON

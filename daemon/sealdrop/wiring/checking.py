@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sealdrop import settings as config
@@ -59,8 +59,9 @@ def check_config(path: Path) -> Sequence[Problem]:
     for name in settings.kinds:
         try:
             make_validator(settings, name, path.parent)
-        except ConfigurationError as error:
-            problems += error.problems
+        except ConfigurationError as error:  # a profile's keys are named after its file
+            place = f"{error.where}: " if error.where else ""
+            problems += [replace(problem, path=f"{place}{problem.path}") for problem in error.problems]
     if problems:
         raise ConfigurationError(problems, where=str(path))
     return config.warnings(settings)
