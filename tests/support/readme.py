@@ -86,7 +86,7 @@ def journal() -> str:
     """Return the table of journal lines."""
     rows = ["| Line | Urgency | Sentence | Fields |", "|---|---|---|---|"]
     for kind, line in LINES.items():
-        fields = ", ".join(line.fields) if not isinstance(line.fields, str) else line.fields
+        fields = ", ".join(line.fields)
         rows.append(f"| `{kind.__name__}` | {line.urgency.name.lower()} | {line.sentence} | {fields} |")
     return "\n".join(rows)
 
