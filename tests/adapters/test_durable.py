@@ -5,10 +5,7 @@ from __future__ import annotations
 import errno
 import itertools
 import os
-import re
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +17,7 @@ from sealdrop.adapters.durable import Folder
 from sealdrop.core.errors import NoSpace, StorageFailure
 from support.dying import die_at, fail_at
 from support.spooling import listing
+from support.tracing import traced
 
 
 def _clean(folder: Path) -> list[str]:
@@ -161,40 +159,36 @@ def test_a_process_killed_at_any_step_leaves_no_new_file_or_a_whole_one(tmp_path
 
 
 def test_what_gets_a_name_was_synced_and_its_folder_is_synced_after(tmp_path: Path) -> None:
-    """The order is the promise; a test that cannot cut the power reads it from the trace of the real system calls."""
-    script = f"""
-from pathlib import Path
+    (tmp_path / "root").mkdir()
+    done = traced(
+        """
 from sealdrop.adapters import durable
-root = Path({str(tmp_path)!r})
 durable.make_dirs(root / "one")
+done("make")
 durable.write_new(root / "one" / "new", b"x")
+done("write new")
 durable.replace(root / "one" / "new", b"y")
+done("replace")
 durable.make_dirs(root / "two")
 durable.move(root / "one" / "new", root / "two" / "moved")
+done("move")
+(root / "two" / "part").touch()
+durable.keep(root / "two" / "part", root / "two" / "whole")
+done("keep")
+with durable.Folder.open(root / "two") as folder:
+    folder.replace_all([("a", b"x"), ("b", b"y")])
+done("replace all")
 durable.remove(root / "two" / "moved")
-"""
-    trace = tmp_path / "trace"
-    calls = "fsync,rename,renameat,renameat2,link,linkat,unlink,unlinkat,mkdir,mkdirat"
-    command = ["strace", "-f", "-y", "-e", f"trace={calls}", "-o", str(trace), sys.executable, "-c", script]
-    subprocess.run(command, check=True)
+done("remove")
+""",
+        tmp_path / "root",
+        tmp_path / "trace",
+    )
 
-    steps = [line for line in trace.read_text().splitlines() if str(tmp_path) in line]
-    owed: set[str] = set()  # folders with a change that is not synced yet
-    synced_files: set[str] = set()
-    for line in steps:
-        paths = re.findall(r"<(/[^>]*)>", line)
-        if "fsync(" in line:
-            owed.discard(paths[0])
-            synced_files.add(paths[0])
-        elif "rename" in line or "link(" in line or "linkat(" in line:
-            temporary = re.search(r"\.tmp-[0-9a-f]{16}", line)
-            if temporary and "unlink" not in line:
-                assert f"{paths[0]}/{temporary[0]}" in synced_files, f"named before it was synced: {line}"
-            owed |= set(paths)
-        elif "mkdir" in line:
-            owed |= set(paths)
-    assert owed == set(), "changed but not synced"
-    assert len(steps) > 15
+    assert done.too_early == []
+    operations = ("make", "write new", "replace", "move", "keep", "replace all", "remove")
+    assert done.operations == {name: set() for name in operations}
+    assert len(done.steps) > 20
 
 
 @given(st.binary(max_size=300))

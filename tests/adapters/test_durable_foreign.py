@@ -14,9 +14,10 @@ import pytest
 
 from sealdrop.adapters.durable import Folder, Reading, file_system, is_remote, read_foreign
 from sealdrop.core.errors import NotYet, StorageFailure, Unacceptable
-from support.dying import fail_at
+from support.dying import fail_at, meddle_at
 from support.spooling import sha256
 from support.unprivileged import as_nobody
+from support.waiting import wait_until
 
 TERABYTE = 1 << 40
 
@@ -102,6 +103,26 @@ def test_what_is_no_plain_file_of_its_own_is_refused_at_once(
 
     started = time.monotonic()
     with pytest.raises(Unacceptable, match=reason):
+        _read(short_tmp, sink=got.append)
+
+    assert time.monotonic() - started < 5
+    assert got == []
+
+
+@pytest.mark.parametrize("make", [_link, os.mkfifo, os.mkdir, _hard, _huge, _socket])
+def test_what_is_swapped_in_between_the_look_and_the_opening_is_refused_at_once(
+    short_tmp: Path, make: Callable[[Path], None]
+) -> None:
+    path = short_tmp / "a"
+    path.write_bytes(b"x")
+    got: list[bytes] = []
+
+    def swap() -> None:
+        path.unlink()
+        make(path)
+
+    started = time.monotonic()
+    with meddle_at(1, swap, ("open",)), pytest.raises(Unacceptable):  # the folder is opened first
         _read(short_tmp, sink=got.append)
 
     assert time.monotonic() - started < 5
@@ -246,6 +267,7 @@ def test_a_name_swapped_under_the_reader_never_yields_what_a_link_points_to(tmp_
     attacker.start()
     outcomes: set[str] = set()
     try:
+        wait_until(lambda: os.path.lexists(shared / "a"), what="the first bait")
         for _ in range(500):
             try:
                 got = _read(shared)[1]

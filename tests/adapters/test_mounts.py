@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -31,14 +32,13 @@ def refused(kind, act):
 
 def _in_a_namespace(tmp_path: Path, script: str) -> None:
     """Run a script as root of a mount namespace of its own; what it mounts is gone with it."""
-    tests = Path(__file__).parents[1]
     command = ["unshare", "--mount", "--map-root-user", sys.executable, "-c", PRELUDE + script, str(tmp_path)]
     done = subprocess.run(
         command,
         check=False,
         capture_output=True,
         text=True,
-        env={"PYTHONPATH": str(tests), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+        env={"PYTHONPATH": os.pathsep.join(sys.path), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
     )
     assert done.returncode == 0, done.stderr
 

@@ -44,8 +44,9 @@ class Share:
 
 @pytest.fixture
 def share(tmp_path: Path) -> Iterator[Share]:
-    with on_another_mount(tmp_path) as folder:
-        yield Share(tmp_path, folder)
+    (tmp_path / "share").mkdir()
+    with on_another_mount(tmp_path) as root:
+        yield Share(root, tmp_path / "share")
 
 
 def _drop(share: Share, name: str = "a.csv", data: bytes = b"content") -> Path:

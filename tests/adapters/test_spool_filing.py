@@ -6,6 +6,7 @@ import errno
 import itertools
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,12 +18,15 @@ from sealdrop.core.errors import StorageFailure
 from sealdrop.core.submission import SubmissionId
 from sealdrop.ports.spool import FiledAs
 from support.dying import die_at, fail_at
-from support.spooling import Place, filing, listing, new_id, tree
+from support.spooling import Place, filing, listing, new_id, on_another_mount, tree
+from support.tracing import traced
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
+def place(tmp_path: Path) -> Iterator[Place]:
+    """A spool in memory: a killed process leaves there what it leaves on a disk, and hundreds of syncs cost nothing."""
+    with on_another_mount(tmp_path) as root:
+        yield Place(root)
 
 
 def _ready(place: Place, name: str = "a.csv", data: bytes = b"content") -> SubmissionId:
@@ -152,6 +156,17 @@ def test_a_thing_set_aside_is_moved_as_it_is_and_never_read(place: Place) -> Non
     assert tree(_filed(place, submission, "failed")) == ["dropped/a.csv", "report.txt"]
     assert (_filed(place, submission, "failed") / "dropped" / "a.csv").is_symlink()
     assert place.spool().file_away(order) == filed
+
+
+def test_a_file_set_aside_for_its_size_is_not_read_either(place: Place) -> None:
+    submission = place.claimed()
+    order = filing(submission, sha256="", to="failed")
+
+    with fail_at(0, errno.EIO, ("preadv", "read", "pread")) as seen:
+        place.spool().file_away(order)
+
+    assert seen == []
+    assert tree(_filed(place, submission, "failed")) == ["dropped/a.csv", "receipt.json"]
 
 
 def test_a_submission_filed_yesterday_is_found_there_by_the_process_that_starts_today(place: Place) -> None:
@@ -284,3 +299,36 @@ def test_an_error_at_any_step_loses_nothing_and_trying_again_files_it(place: Pla
         if len(seen) <= step:
             break
     assert step > 15
+
+
+def test_from_claim_to_filing_every_change_is_synced_before_the_next_depends_on_it(tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    done = traced(
+        """
+from support.spooling import Place, filing, new_id, observe
+place = Place(root)
+outbox, spool = place.folder_outbox(), place.spool()
+done("start")
+path = place.drop("a.csv")
+submission = new_id()
+assert outbox.claim(observe(path), submission)
+done("claim")
+(claimed,) = spool.claimed()
+spool.snapshot(claimed, 100)
+done("snapshot")
+spool.unsealed_target(submission, "adt").write_bytes(b"sealed")
+spool.keep_sealed(submission, "adt")
+done("seal")
+spool.file_away(filing(submission, keep="digest"))
+done("file")
+outbox.publish_result("a.csv", submission, [(".json", b"{}")])
+done("publish")
+""",
+        tmp_path / "root",
+        tmp_path / "trace",
+    )
+
+    assert done.too_early == []
+    operations = ("start", "claim", "snapshot", "seal", "file", "publish")
+    assert done.operations == {name: set() for name in operations}
+    assert sum("fsync" in step for step in done.steps) > 20

@@ -19,7 +19,7 @@ STEPS = ("open", "write", "pwrite", "fsync", "mkdir", "rename", "link", "unlink"
 
 
 @contextmanager
-def _counting(at: int, strike: Callable[[], None], steps: tuple[str, ...]) -> Iterator[list[str]]:
+def _counting(at: int, strike: Callable[[], object], steps: tuple[str, ...]) -> Iterator[list[str]]:
     """Call ``strike`` before the call number ``at`` (from 0); yield the list of calls seen."""
     seen: list[str] = []
     originals = {name: getattr(os, name) for name in steps}
@@ -67,6 +67,13 @@ def die_at(step: int, act: Callable[[], object], steps: tuple[str, ...] = STEPS)
         return True
     assert os.waitstatus_to_exitcode(status) == 0, "the child failed by itself; its traceback is above"
     return False
+
+
+@contextmanager
+def meddle_at(step: int, meddle: Callable[[], object], steps: tuple[str, ...] = STEPS) -> Iterator[list[str]]:
+    """Let ``meddle`` happen right before the call number ``step`` within the block: a race that is lost every time."""
+    with _counting(step, meddle, steps) as seen:
+        yield seen
 
 
 @contextmanager

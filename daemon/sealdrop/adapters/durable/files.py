@@ -61,6 +61,7 @@ def probe_rename(source: Folder, target: Folder) -> None:
     with source.draft() as draft:
         source.rename(draft.name, target, draft.name)
         target.remove(draft.name)
+        source.sync()
 
 
 def sync_dir(path: Path) -> None:

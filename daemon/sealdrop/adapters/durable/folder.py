@@ -178,17 +178,27 @@ class Folder:
             self.sync()
         return True
 
-    def remove(self, name: str) -> bool:
-        """Remove a file or link durably; return False when it was gone already.
+    def unlink(self, name: str) -> bool:
+        """Remove a file or link without syncing; return False when it was gone already.
 
         Raises:
-            StorageFailure: it could not be removed, or the sync failed.
+            StorageFailure: it could not be removed.
         """
         with guarding("remove", self.path / name):
             try:
                 os.unlink(name, dir_fd=self.fd)
             except FileNotFoundError:
                 return False
+        return True
+
+    def remove(self, name: str) -> bool:
+        """Remove a file or link durably; return False when it was gone already.
+
+        Raises:
+            StorageFailure: it could not be removed, or the sync failed.
+        """
+        if not self.unlink(name):
+            return False
         self.sync()
         return True
 

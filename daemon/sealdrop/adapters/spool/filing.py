@@ -53,7 +53,7 @@ def settle(folder: Folder, filing: Filing) -> None:
         dropped.clear_leftovers()
         content = folder.stat(own_name(filing))
         if content is not None and _is_equal(dropped, filing, content):
-            dropped.remove(filing.file_name)
+            dropped.unlink(filing.file_name)
     folder.remove_empty(DROPPED)
     folder.sync()
 
@@ -68,10 +68,11 @@ def drop_unkept(folder: Folder, filing: Filing) -> None:
     """
     if filing.to != "sent" or not filing.sha256:
         return
-    if filing.keep != SEALED:
-        folder.remove(SEALED)
+    unkept = [SEALED] if filing.keep != SEALED else []
     if filing.keep != CONTENT and not was_written_late(folder, filing):
-        folder.remove(own_name(filing))
+        unkept.append(own_name(filing))
+    if sum(folder.unlink(name) for name in unkept):
+        folder.sync()
 
 
 def was_written_late(folder: Folder, filing: Filing) -> bool:
