@@ -247,22 +247,62 @@ def is_locked(path: Path) -> bool:
 def test_an_unfinished_commit_is_rolled_back_by_the_agent_and_explained_to_a_reader(
     path: Path, clock: ManualClock, tmp_path: Path
 ) -> None:
-    torn = tmp_path / "torn"
-    torn.mkdir()
+    torn = tear(path, tmp_path / "torn")
+
+    with pytest.raises(StorageFailure, match="unfinished commit must be rolled back"):
+        ReadOnlyLedger.open(torn)
+    with SqliteLedger.open(torn, clock) as ledger:
+        assert ledger.counts() == {"sent": 3}
+    ReadOnlyLedger.open(torn).close()
+    assert verify(torn).ok
+
+
+def tear(path: Path, folder: Path) -> Path:
+    """Copy a ledger as a power cut in the middle of a commit would leave it."""
+    folder.mkdir()
     with closing(sqlite3.connect(path, isolation_level=None)) as sql:
         sql.execute("PRAGMA cache_size = 1")  # makes SQLite write pages before the commit
         sql.execute("BEGIN IMMEDIATE")
         sql.execute("UPDATE submissions SET outbox = hex(zeroblob(3000))")
         for name in ("ledger.db", "ledger.db-journal"):
-            shutil.copy(path.with_name(name), torn / name)
+            shutil.copy(path.with_name(name), folder / name)
         sql.execute("ROLLBACK")
+    return folder / "ledger.db"
 
-    with pytest.raises(StorageFailure, match="unfinished commit must be rolled back"):
-        ReadOnlyLedger.open(torn / "ledger.db")
-    with SqliteLedger.open(torn / "ledger.db", clock) as ledger:
-        assert ledger.counts() == {"sent": 3}
-    ReadOnlyLedger.open(torn / "ledger.db").close()
-    assert verify(torn / "ledger.db").ok
+
+def test_a_commit_that_only_seems_unfinished_is_looked_at_again(path: Path, tmp_path: Path) -> None:
+    torn = tear(path, tmp_path / "torn")
+    found: list[dict[str, int]] = []
+
+    def read() -> None:
+        with ReadOnlyLedger.open(torn) as beside:
+            found.append(beside.counts())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    reader.join(timeout=0.1)
+    assert reader.is_alive(), "it looks again"
+    shutil.copy(path, torn)
+    torn.with_name("ledger.db-journal").unlink()  # as the end of a commit would
+    reader.join()
+
+    assert found == [{"sent": 3}]
+
+
+def test_a_copy_lets_appends_through_between_its_pages(
+    ledger: SqliteLedger, clock: ManualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sealdrop.adapters.ledger.store.BACKUP_PAGES", 1)
+    monkeypatch.setattr("sealdrop.adapters.ledger.store.BACKUP_PAUSE", 0.02)
+    copying = threading.Thread(target=ledger.backup_to, args=(tmp_path / "copy.db",))
+    copying.start()
+    appended = 0
+    while copying.is_alive():
+        claim(ledger, clock)
+        appended += 1
+
+    assert appended >= 3
+    assert verify(tmp_path / "copy.db").ok
 
 
 def test_a_copy_made_while_events_are_appended_is_whole(

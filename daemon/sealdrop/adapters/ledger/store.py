@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sealdrop.adapters.durable import shown
 from sealdrop.adapters.ledger import schema
@@ -26,6 +26,10 @@ from sealdrop.core.errors import LedgerBroken, Refused, StorageFailure
 PAGE = 500  # rows fetched at a time
 BACKUP_PAGES = 1024  # database pages copied before others get a turn
 BACKUP_PAUSE = 0.001  # seconds of that turn
+HOT_PATIENCE = 1.0  # seconds until a commit that seems unfinished is believed to be
+HOT_PAUSE = 0.002  # seconds between two looks at it
+
+_Read = TypeVar("_Read")
 
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _HINTS = {
@@ -55,6 +59,22 @@ def translating(path: Path, doing: str) -> Iterator[None]:
                 hint="Keep a copy of it, restore the newest backup, then run sealdrop ledger verify",
             ) from error
         raise StorageFailure(f"cannot {doing}: {error}", where=shown(path), hint=_HINTS.get(code, "")) from error
+
+
+def _patiently(read: Callable[[], _Read]) -> _Read:
+    """Read, and read again while there seems to be an unfinished commit.
+
+    SQLite looks at lock and journal one after the other. Between the two looks a commit may begin, and the journal then
+    looks left behind; a connection that may only read cannot find out more and gives up. A second look tells.
+    """
+    until = time.monotonic() + HOT_PATIENCE
+    while True:
+        try:
+            return read()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK or time.monotonic() > until:
+                raise
+            time.sleep(HOT_PAUSE)
 
 
 class Store:
@@ -124,7 +144,7 @@ class Store:
         with translating(target, "copy the ledger"):
             copy = sqlite3.connect(target, isolation_level=None)
             try:
-                self._sql.backup(copy, pages=BACKUP_PAGES, progress=lambda *_: between())
+                _patiently(lambda: self._sql.backup(copy, pages=BACKUP_PAGES, progress=lambda *_: between()))
             finally:
                 copy.close()
 
@@ -285,7 +305,7 @@ class Store:
 
     def _all(self, statement: str, *values: str | int) -> list[Any]:
         with translating(self.path, "read the ledger"):
-            return self._sql.execute(statement, values).fetchall()
+            return _patiently(lambda: self._sql.execute(statement, values).fetchall())
 
     def _one(self, statement: str, *values: str | int) -> object:
         found = self._all(statement, *values)

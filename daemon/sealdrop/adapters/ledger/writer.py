@@ -70,6 +70,12 @@ class GroupWriter:
             self._wake.notify()
         return request.answer.result()
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for the next commit."""
+        with self._wake:
+            return len(self._queue)
+
     def close(self) -> None:
         """Finish what is queued and end the thread; safe to call twice."""
         with self._wake:
