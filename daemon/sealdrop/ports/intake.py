@@ -41,12 +41,13 @@ class Outbox(Protocol):
     def claim(self, observed: Observation, submission: SubmissionId) -> bool:
         """Move the file into ``work/<outbox>/<submission>/dropped/`` by one rename and sync both directories.
 
-        MUST return False when the file is gone or is no longer the observed inode. A completion marker is
+        MUST return False when the file is gone or is no longer the observed inode. Whatever was moved is ours: should
+        somebody have swapped the name in that instant, ``Spool.snapshot`` judges what it is. A completion marker is
         removed only after the claim is durable. A claimed file is never put back.
 
         Raises:
             TemporaryFailure: the folder refuses the rename; other outboxes go on.
-            StorageFailure: a sync failed.
+            NoSpace, StorageFailure: our side of it could not be written or synced.
         """
         ...
 

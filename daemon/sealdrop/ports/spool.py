@@ -78,7 +78,8 @@ class Spool(Protocol):
     def claimed(self) -> Iterator[Claimed]:
         """Yield every folder in ``work/`` that holds a claimed file, in id order.
 
-        A folder left without one (the claim never happened) MUST be removed on the way and not yielded.
+        A folder that an earlier process left without one (the claim never happened) MUST be removed on the way and
+        not yielded; one that this process is just filling MUST be left alone.
         """
         ...
 
