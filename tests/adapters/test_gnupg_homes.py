@@ -85,7 +85,8 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 def test_a_dead_processs_agents_and_keys_are_removed_at_the_next_start(party: Party) -> None:
     with runtime_folder() as runtime:
-        keys = [party.signer.fingerprint, party.signer.secret, party.recipient.fingerprint, party.recipient.public]
+        keys: list[str | Path] = [party.signer.fingerprint, party.signer.secret]
+        keys += [party.recipient.fingerprint, party.recipient.public]
         died = subprocess.run([sys.executable, "-c", _DYING, *keys, runtime], check=False, timeout=60)
         assert died.returncode == -signal.SIGKILL
         left = agents(runtime)
@@ -136,7 +137,7 @@ def test_a_living_sealer_beside_us_keeps_its_homes(party: Party, content: Path, 
 def test_homes_are_closed_to_everybody_else(party: Party) -> None:
     with runtime_folder() as runtime:
         sealer = GnupgSealer(party_key_set(party), runtime, 2)
-        modes = {path.stat().st_mode & 0o077 for path in runtime.rglob("*") if path.is_dir()}
+        modes = {path.stat().st_mode & 0o077 for path in runtime.rglob("*")}
         names = {path.name for path in runtime.rglob("*")}
         sealer.close()
     assert modes == {0}

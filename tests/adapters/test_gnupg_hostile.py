@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import re
@@ -272,6 +273,22 @@ def test_a_configuration_of_the_whole_machine_changes_nothing_that_leaves(
         false_gpg.arm(f'set -- {words} "$@"')
         assert_seals(sealer, party, content, target)
     assert target.stat().st_size > len(CONTENT)
+
+
+def test_gpg_is_told_the_very_keys_to_use(party: Party, content: Path, target: Path, false_gpg: FalseGpg) -> None:
+    """A key that is only its default may be passed over for another; a primary key lets gpg choose a subkey."""
+    seen = target.with_name("seen")
+    with a_sealer(key_set(party.signer, party.recipient, gpg_binary=false_gpg.path)) as sealer:
+        false_gpg.arm(f'printf "%s\\n" "$@" >{seen}')
+        sealer.seal(content, target)
+    words = seen.read_text().splitlines()
+    assert [after for word, after in itertools.pairwise(words) if word == "--local-user"] == [
+        f"{party.signer.fingerprint}!"
+    ]
+    assert [after for word, after in itertools.pairwise(words) if word == "--recipient"] == [
+        f"{party.recipient.subkeys[0]}!"
+    ]
+    assert words[-2:] == ["--", str(content)]
 
 
 def test_no_secret_shows_in_arguments_environment_logs_or_errors(

@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from sealdrop.adapters.durable import guarding, shown
+from sealdrop.adapters.durable import guarding, shown, write_new
 from sealdrop.core.errors import ConfigurationError, Problem, StorageFailure
 
 _MAX_SOCKET_PATH = 107  # sun_path of Linux, less the closing zero
@@ -71,7 +71,7 @@ class Homes:
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         for path in self.paths:
             path.mkdir(mode=0o700)
-            (path / "gpg-agent.conf").write_text(agent_conf)
+            write_new(path / "gpg-agent.conf", agent_conf.encode())
 
     def close(self) -> None:
         """End every process in the homes and remove them; safe to call twice."""
