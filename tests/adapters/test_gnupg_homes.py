@@ -39,7 +39,7 @@ def target(tmp_path: Path) -> Path:
 
 def test_a_frozen_agent_costs_one_time_out_and_is_replaced(party: Party, content: Path, target: Path) -> None:
     with runtime_folder() as runtime:
-        sealer = GnupgSealer(party_key_set(party), runtime, 1, 1)
+        sealer = GnupgSealer(party_key_set(party), runtime, 1, 2.5)
         (agent,) = agents(runtime)
         os.kill(agent, signal.SIGSTOP)
         with pytest.raises(SealFailed, match="in time"):

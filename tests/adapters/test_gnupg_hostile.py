@@ -8,6 +8,7 @@ import os
 import re
 import resource
 import signal
+import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -149,7 +150,7 @@ def test_a_gpg_that_hangs_is_killed_with_all_it_started(
 ) -> None:
     child = tmp_path / "child"
     keys = key_set(party.signer, party.recipient, gpg_binary=false_gpg.path)
-    with a_sealer(keys, timeout_seconds=1) as sealer:
+    with a_sealer(keys, timeout_seconds=2.5) as sealer:
         false_gpg.arm(f"sleep 1000 & echo $! >{child}; wait")
         begun = time.monotonic()
         with pytest.raises(SealFailed, match="in time"):
@@ -160,6 +161,22 @@ def test_a_gpg_that_hangs_is_killed_with_all_it_started(
         wait_until(lambda: not is_running(pid), what="the end of what gpg started")
         false_gpg.disarm()
         assert_seals(sealer, party, content, target)
+
+
+def test_a_pipe_held_open_by_something_that_escaped_is_given_up(
+    party: Party, content: Path, target: Path, tmp_path: Path, false_gpg: FalseGpg
+) -> None:
+    escaped = tmp_path / "escaped"
+    keys = key_set(party.signer, party.recipient, gpg_binary=false_gpg.path)
+    with a_sealer(keys, timeout_seconds=2.5) as sealer:
+        false_gpg.arm(f"setsid sh -c 'echo $$ >{escaped}.new; mv {escaped}.new {escaped}; exec sleep 1000' & wait")
+        with pytest.raises(SealFailed, match="in time"):
+            sealer.seal(content, target)
+        assert list(target.parent.iterdir()) == []
+        false_gpg.disarm()
+        assert_seals(sealer, party, content, target)
+        os.kill(int(escaped.read_text()), signal.SIGKILL)
+        wait_until(lambda: "gpg" not in [thread.name for thread in threading.enumerate()], what="the end of its thread")
 
 
 def test_an_interrupt_leaves_neither_output_nor_child(

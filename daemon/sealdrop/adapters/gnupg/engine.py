@@ -35,7 +35,7 @@ OLDEST = (2, 2)
 _MAX_LINE_BYTES = 1 << 16
 _MAX_LINES = 2000  # of status and of messages; gpg says a dozen
 _LOOK_SECONDS = 0.25
-_END_SECONDS = 10.0  # for a killed gpg and its readers to be gone
+_END_SECONDS = 3.0  # for a killed gpg and its readers to be gone
 
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}
 _ALWAYS = (
@@ -197,12 +197,15 @@ class Engine(gnupg.GPG):  # type: ignore[misc] # the library ships no types
                 done.set()
 
         done = threading.Event()  # not join: interrupted, it takes a running thread for ended (CPython issue 90882)
-        threading.Thread(target=work, name="gpg", daemon=True).start()
         deadline = time.monotonic() + limit
         try:
+            threading.Thread(target=work, name="gpg", daemon=True).start()
             # In slices: a signal that comes just before a wait begins is not seen until that wait is over.
             while not done.wait(max(0.0, min(_LOOK_SECONDS, deadline - time.monotonic()))) and not expired:
                 expired = time.monotonic() >= deadline
+        except RuntimeError as error:  # the system gives no further thread
+            surprises.append(type(error).__name__)
+            done.set()
         finally:
             if not done.is_set():
                 self.kill()
