@@ -1,33 +1,47 @@
 """A whole installation for acceptance tests: real sshd, real GnuPG keys, the installed command as the agent.
 
-    with House(short_tmp) as house:
+    with House(short_tmp, changes={"kinds.adt.duplicates": "file"}) as house:
         house.start()
         house.drop("adt", "ADT_1.csv", adt_file())
         house.wait_filed(1)
 
 Everything lives below one short folder. The agent runs as a process of its own and is stopped, killed or restarted as
-an operator or a power cut would; what it did is read from outside: folders, results, the far end, `--json` answers.
+an operator or a power cut would; what it did is read from outside: folders, results, the far end, the journal's lines,
+`--json` answers.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from sealdrop import settings as config
+from support.command_line import sealdrop
+from support.configurations import document
 from support.openpgp import Opened, Party, decrypt_gpg, make_party
 from support.sshd import Sshd
+from support.supervisor import Supervisor
 from support.waiting import wait_until
 
 OWN = "90-B3-D5-1F-30-01-00-00"
-START_SECONDS = 30.0
+START_SECONDS = 60.0
+#: The command as it was installed beside the interpreter of the tests.
+COMMAND = (str(Path(sys.executable).with_name("sealdrop")),)
+#: Pauses that a test can wait for.
+SHORT_PAUSES = {"routes.relay.retry.first_seconds": 0.2, "routes.relay.retry.max_seconds": 1.0}
+#: Pauses that no test outlasts: what is deferred stays so until somebody asks.
+LONG_PAUSES = {"routes.relay.retry.first_seconds": 3600, "routes.relay.retry.max_seconds": 3600}
+
+_FIELD = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S+)')
 
 
 def user_id(number: int) -> str:
@@ -53,13 +67,12 @@ class House:
 
     Args:
         folder: an existing folder with a short path.
-        edits: (old, new) replacements in the written configuration.
-        more: lines added to the end of the configuration.
+        changes: values to set in the configuration, by dotted path, for example ``routes.relay.transports.0.port``.
         party: keys; made anew when None.
     """
 
     def __init__(
-        self, folder: Path, *, edits: Mapping[str, str] | None = None, more: str = "", party: Party | None = None
+        self, folder: Path, *, changes: Mapping[str, object] | None = None, party: Party | None = None
     ) -> None:
         self.folder = folder
         self.root = folder / "root"
@@ -67,31 +80,48 @@ class House:
         self.log = folder / "agent.log"
         self.far = Sshd(folder / "far")
         self.party = party or make_party(folder)
+        self.supervisor = Supervisor(folder / "notify")
         self.agent: subprocess.Popen[bytes] | None = None
-        self._edits = dict(edits or {})
-        self._more = more
+        self._changes = dict(changes or {})
 
     def __enter__(self) -> Self:
+        self.supervisor.__enter__()
         self.far.start()
-        self.write_config()
+        self.configure()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self.agent is not None and self.agent.poll() is None:
-            self.agent.kill()
-            self.agent.wait()
+            self.agent.terminate()  # not killed: it ends its gpg-agents
+            try:
+                self.agent.wait(30)
+            except subprocess.TimeoutExpired:
+                self.agent.kill()
+                self.agent.wait()
         self.far.stop()
+        self.supervisor.__exit__(kind, error, at)
+        print(self.said()[-6000:])  # noqa: T201 - pytest shows it with a failure alone
 
     # -- configuration and the command ---------------------------------------------------------------------
 
-    def write_config(self) -> None:
-        """Write the smallest configuration for this house, with the edits."""
+    def configure(self, changes: Mapping[str, object] | None = None) -> None:
+        """Write the smallest configuration for this house with all changes so far; it counts from the next start.
+
+        Args:
+            changes: more of them; one to None takes the key away.
+        """
+        passphrase = None
+        if self.party.signer.passphrase:
+            passphrase = self.folder / "passphrase"
+            passphrase.touch(mode=0o600)
+            passphrase.write_text(self.party.signer.passphrase)
         facts = config.Facts(
             environment="uit-test",
             root=self.root,
             runtime=self.folder / "run",
             signer=self.party.signer.fingerprint,
             signer_key=self.party.signer.secret,
+            passphrase=passphrase,
             recipients=((self.party.recipient.fingerprint, self.party.recipient.public),),
             far_end=config.SftpFacts(
                 host=self.far.host,
@@ -103,11 +133,14 @@ class House:
             ),
             protocol="rename",
         )
+        self._changes |= changes or {}
         text = config.smallest(facts)
-        for old, new in self._edits.items():
-            assert old in text, f"the configuration has no {old!r}:\n{text}"
-            text = text.replace(old, new)
-        self.config.write_text(text + self._more)
+        if self._changes:
+            values = tomllib.loads(text)
+            for path, value in self._changes.items():
+                _set(values, path.split("."), value)
+            text = document(values)
+        self.config.write_text(text)
 
     def run(self, *arguments: str, check: bool = True, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Run the installed command with this configuration."""
@@ -118,33 +151,56 @@ class House:
             text=True,
             timeout=timeout,
             stdin=subprocess.DEVNULL,
+            env={**os.environ, "COLUMNS": "160"},  # a test runner may say otherwise
         )
         assert not check or done.returncode == 0, f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done
 
     def ask(self, *arguments: str) -> Any:  # noqa: ANN401 - JSON
-        """Run a command with ``--json`` and return its answer."""
-        return json.loads(self.run(*arguments, "--json", check=False).stdout)
+        """Return what a command answers with ``--json``; run in this process, to be quick."""
+        return sealdrop(*arguments, "--json", "--config", self.config).json
+
+    def listed(self) -> dict[str, dict[str, Any]]:
+        """Return what ``list`` says, by file name; of equal names the newest."""
+        rows = self.ask("list", "--limit", "1000")["submissions"]
+        return {row["file_name"]: row for row in reversed(rows)}
 
     # -- the agent -----------------------------------------------------------------------------------------
 
-    def start(self, *, wait: bool = True) -> None:
-        """Start the agent as a process; return when it answers."""
+    def start(
+        self, *, wait: bool = True, powerless: bool = False, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """Start the agent as a process.
+
+        Args:
+            wait: return when it says that it is ready.
+            powerless: without root's powers, also when the tests have them.
+            environment: variables beside those of the test.
+        """
+        ready = self.supervisor.heard("READY=1")
         with self.log.open("ab") as stream:
             self.agent = subprocess.Popen(
-                [*COMMAND, "run", "--config", str(self.config)],
+                [*(WITHOUT_POWERS if powerless else ()), *COMMAND, "run", "--config", str(self.config)],
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=stream,
                 start_new_session=True,
+                env={**os.environ, "NOTIFY_SOCKET": str(self.supervisor.path), **(environment or {})},
             )
         if wait:
-            wait_until(self._answers, START_SECONDS, what=f"the agent's start\n{self.said()}")
+            wait_until(lambda: self._is_ready(ready), START_SECONDS, what=f"the agent's start\n{self.said()}")
 
-    def _answers(self) -> bool:
+    def _is_ready(self, before: int) -> bool:
         assert self.agent is not None
         assert self.agent.poll() is None, f"the agent ended with {self.agent.returncode}:\n{self.said()}"
-        return self.run("status", check=False).returncode == 0
+        return self.supervisor.heard("READY=1") > before
+
+    def reload(self) -> None:
+        """Tell the agent to read its configuration again; return when it says that it has."""
+        assert self.agent is not None
+        ready = self.supervisor.heard("READY=1")
+        self.agent.send_signal(signal.SIGHUP)
+        wait_until(lambda: self._is_ready(ready), START_SECONDS, what="the end of the reload")
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Ask the agent to stop and return its exit code."""
@@ -161,6 +217,21 @@ class House:
     def said(self) -> str:
         """Return what the agent wrote so far."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def lines(self, **fields: str) -> list[dict[str, str]]:
+        """Return the journal's lines that have these fields, each as its fields; ``said`` is the sentence."""
+        found = []
+        for line in self.said().splitlines():
+            sentence, _, rest = line.partition(" | ")
+            parsed = {name: _unquoted(value) for name, value in _FIELD.findall(rest)}
+            if fields.items() <= parsed.items():
+                found.append({**parsed, "said": sentence})
+        return found
+
+    def wait_line(self, *, count: int = 1, timeout: float = 60.0, **fields: str) -> dict[str, str]:
+        """Return when the journal has ``count`` lines with these fields, and return the newest."""
+        wait_until(lambda: len(self.lines(**fields)) >= count, timeout, what=f"{fields}\n{self.said()[-3000:]}")
+        return self.lines(**fields)[-1]
 
     # -- the producer --------------------------------------------------------------------------------------
 
@@ -181,6 +252,11 @@ class House:
     def filed(self, to: str) -> dict[str, Path]:
         """Return the filed folders below ``sent`` or ``failed``, by their folder name."""
         return {path.name: path for path in (self.root / to).glob("*/*")}
+
+    def filed_as(self, to: str, name: str) -> Path:
+        """Return the one filed folder of a file name."""
+        (found,) = [path for folder, path in self.filed(to).items() if folder.rpartition(".")[0] == name]
+        return found
 
     def wait_filed(self, sent: int, failed: int = 0, *, timeout: float = 60.0) -> None:
         """Return when so many submissions are filed; the result for the producer is there then, too."""
@@ -215,9 +291,43 @@ class House:
         """Return what is at the far end under final names."""
         return {path.name: path for path in self.far.inbox.iterdir() if not path.name.startswith(".")}
 
+    def delivered_as(self, name: str) -> list[Path]:
+        """Return what is at the far end of a file name as dropped, with the default names of outputs."""
+        stem, _, suffix = name.rpartition(".")
+        wanted = re.compile(rf"{re.escape(stem)}\.[0-9a-z]{{26}}\.{re.escape(suffix)}\.pgp")
+        return [path for found, path in sorted(self.delivered().items()) if wanted.fullmatch(found)]
+
+    def temporary(self) -> list[Path]:
+        """Return what is at the far end under temporary names."""
+        return [path for path in self.far.inbox.iterdir() if path.name.startswith(".")]
+
     def open_delivered(self, path: Path) -> Opened:
         """Open a delivered file as its recipient would, demanding a valid signature."""
         return decrypt_gpg(path, recipient=self.party.recipient, signer=self.party.signer)
 
+    def assert_delivered_once(self, files: Mapping[str, bytes]) -> None:
+        """Demand that each of these files, and nothing else, is at the far end once, equal and signed."""
+        assert len(self.delivered()) == len(files), sorted(self.delivered())
+        assert not self.temporary()
+        for name, data in files.items():
+            (path,) = self.delivered_as(name)
+            assert self.open_delivered(path).plaintext == data, name
 
-COMMAND = (sys.executable, "-m", "sealdrop.cli.main")
+
+#: The user stays root, so that he reaches the interpreter and his own files, but may no longer do what others may not.
+WITHOUT_POWERS = (
+    ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all") if os.geteuid() == 0 else ()
+)
+
+
+def _set(values: Any, path: list[str], value: object) -> None:  # noqa: ANN401 - what TOML holds
+    for step in path[:-1]:
+        values = values[int(step)] if isinstance(values, list) else values.setdefault(step, {})
+    if value is None:
+        values.pop(path[-1], None)
+    else:
+        values[path[-1]] = value
+
+
+def _unquoted(value: str) -> str:
+    return str(json.loads(value)) if value.startswith('"') else value

@@ -21,7 +21,6 @@ from pathlib import Path
 from sealdrop.core.errors import Unreachable
 
 HOST = "127.0.0.1"
-_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
 _START_SECONDS = 10.0
 
 
@@ -51,7 +50,7 @@ def far_end(folder: Path) -> Iterator[FarEnd]:
     inbox.mkdir()
     host_key, user_key = _make_ssh_key(folder / "host_key"), _make_ssh_key(folder / "user_key")
     port = _free_port()
-    sshd = shutil.which("sshd", path=_PATH)
+    sshd = shutil.which("sshd", path=_with_sbin(os.environ.get("PATH", os.defpath)))
     serve = _openssh(sshd, folder, port) if sshd is not None else _embedded(folder, port)
     with serve as software:
         yield FarEnd(
@@ -62,6 +61,13 @@ def far_end(folder: Path) -> Iterator[FarEnd]:
             user_key=user_key,
             inbox=inbox,
         )
+
+
+def _with_sbin(path: str) -> str:
+    """Return a PATH with the ``sbin`` beside each ``bin``, which Debian leaves out of an ordinary user's."""
+    folders = [Path(folder) for folder in path.split(os.pathsep) if folder]
+    beside = [folder.with_name("sbin") for folder in folders if folder.name == "bin"]
+    return os.pathsep.join(map(str, [*folders, *beside]))
 
 
 @contextmanager
