@@ -6,6 +6,7 @@ VENV ?= .venv
 PREFIX ?= /opt/sealdrop
 DESTDIR ?=
 TESTS ?=
+BENCH ?=
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -56,9 +57,9 @@ fmt: $(STAMP) ## Format, and mend what can be mended without thought.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(STAMP) ## Measure against the shell script a sysadmin would write.
+bench: $(STAMP) ## Measure against the shell script a sysadmin would write. One of them: make bench BENCH='idle --help'.
 	$(SYSTEM) test
-	$(BIN)/python -m bench
+	PYTHONPATH=tests $(BIN)/python -m bench $(BENCH)
 
 lock: ## Make the lock files anew from pyproject.toml; LOCK_ARGS=--upgrade takes newer releases.
 	$(COMPILE) --output-file=requirements.lock pyproject.toml
