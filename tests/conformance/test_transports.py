@@ -320,6 +320,20 @@ def test_an_attempt_removes_the_copies_of_earlier_ones_and_no_others(far: Far) -
     assert names_in(far.inbox) == sorted([parcel.remote_name, theirs.name, f"{first.name}.bak"])
 
 
+def test_a_link_planted_under_our_temporary_name_is_not_followed(far: Far) -> None:
+    parcel, victim = far.parcel(), far.inbox / "victim"
+    copy = leave_a_copy(far, parcel)
+    copy.unlink()
+    victim.write_bytes(OTHER)
+    copy.symlink_to(victim)
+
+    receipt = deliver(far.transport, parcel)
+
+    assert receipt.outcome is Outcome.SENT
+    assert victim.read_bytes() == OTHER
+    assert names_in(far.inbox) == [parcel.remote_name, "victim"]
+
+
 def test_a_rename_executed_late_cannot_publish_the_copy_of_a_later_attempt(far: Far) -> None:
     parcel = far.parcel()
     late = leave_a_copy(far, parcel).name

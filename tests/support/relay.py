@@ -18,7 +18,8 @@ _CHUNK = 65_536
 class Relay:
     """Listens on loopback and passes bytes on to ``(host, port)``.
 
-    ``cut_after`` is the number of bytes from the client that still pass, counted over all connections; None for no cut.
+    ``cut_after`` is how many bytes from the client pass, counted over all connections, before one of them is cut, once;
+    None for no cut. Until the client sends that byte it cannot know.
     """
 
     host = "127.0.0.1"
@@ -84,7 +85,7 @@ class Relay:
                 self._flowing.wait()
                 if counted and self.cut_after is not None and self.passed + len(data) > self.cut_after:
                     sink.sendall(data[: max(0, self.cut_after - self.passed)])
-                    self.passed = self.cut_after
+                    self.passed, self.cut_after = self.cut_after, None
                     break
                 if counted:
                     self.passed += len(data)

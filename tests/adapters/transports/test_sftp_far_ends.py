@@ -128,7 +128,7 @@ def test_a_cut_connection_leaves_at_most_tiny_trial_files_that_a_sweep_removes(
     transport.close()
 
 
-@pytest.mark.parametrize("passed", [0, 5_000, 100_000, 399_000, 401_000])
+@pytest.mark.parametrize("passed", [5_000, 100_000, 399_000, 401_000])
 def test_a_line_cut_after_some_bytes_never_leaves_part_of_a_file(
     tmp_path: Path, clock: ManualClock, passed: int
 ) -> None:
@@ -141,7 +141,6 @@ def test_a_line_cut_after_some_bytes_never_leaves_part_of_a_file(
         with pytest.raises(TemporaryFailure):
             deliver(transport, parcel, calls)
         assert not (far.inbox / parcel.remote_name).exists()
-        relay.cut_after = None
         settle_and_finish(transport, parcel, committed=bool(calls.commits))
 
         assert names_in(far.inbox) == [parcel.remote_name]
@@ -451,14 +450,15 @@ def test_the_server_dying_right_after_the_commit_is_settled_by_a_look(
 def test_a_kept_connection_that_died_unnoticed_is_replaced_without_a_failure(
     tmp_path: Path, parcel: Parcel, clock: ManualClock
 ) -> None:
-    with Sshd(tmp_path / "far") as far:
-        transport = connect(far, clock)
+    """As when a firewall forgot it: only the next byte we send is answered with a reset."""
+    with Sshd(tmp_path / "far") as far, Relay(far.host, far.port) as relay:
+        transport = connect(far, clock, port=relay.port, host_keys=repin(far, relay.port))
         deliver(transport, parcel)
-        far.cut()
+        relay.cut_after = relay.passed
         second = make_parcel(tmp_path / "sealed", clock, CONTENT, "second.pgp")
 
         assert deliver(transport, second).outcome is Outcome.SENT
-        assert far.logins() == 2
+        assert far.logins() == relay.accepted == 2
         transport.close()
 
 

@@ -202,6 +202,7 @@ def test_a_slow_line_with_a_long_queue_is_not_taken_for_dead(start: Start) -> No
     wait_until(lambda: len(sent) == 10, what="all requests")
     for each, flight in zip(sent, flights, strict=True):
         now[0] += 0.3
+        line.check()
         channel.say(status(each.number))
         assert flight.wait() == [Status(0)]
 
