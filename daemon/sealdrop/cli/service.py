@@ -21,20 +21,46 @@ def register(app: typer.Typer) -> None:
     app.command("once")(once)
 
 
-def init(
+def init(  # noqa: PLR0913, PLR0917 - one parameter for each option; typer wants them so
     config: ConfigOption = DEFAULT_CONFIG,
     root: Annotated[Path, typer.Option(help="The one writable tree.")] = Path("/var/lib/sealdrop"),
     runtime: Annotated[Path, typer.Option(help="A folder in memory, with a short path.")] = Path("/run/sealdrop"),
     environment: Annotated[str, typer.Option(help="live, or the name of a DCC test environment.")] = "live",
-    to: Annotated[str, typer.Option(help="How files leave: sftp or directory.")] = "sftp",
+    signer_key: Annotated[Path | None, typer.Option(help="File of the secret key that signs.")] = None,
+    recipient_key: Annotated[
+        list[Path] | None, typer.Option(help="File of a public key that may read; may be given again.")
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="SFTP: the server.")] = None,
+    port: Annotated[int, typer.Option(help="SFTP: its port.", min=1, max=65535)] = 22,
+    user: Annotated[str | None, typer.Option(help="SFTP: the login name.")] = None,
+    host_key: Annotated[
+        list[str] | None, typer.Option(help='SFTP: the server\'s public key, "type base64"; may be given again.')
+    ] = None,
+    login_key: Annotated[Path | None, typer.Option(help="SFTP: file of the key to log in with.")] = None,
+    folder: Annotated[str, typer.Option(help="SFTP: the folder that files go to.")] = ".",
+    directory: Annotated[Path | None, typer.Option(help="Deliver into this folder instead of SFTP.")] = None,
 ) -> None:
-    """Write a first configuration and make its folders; nothing that exists is changed."""
+    """Write a first configuration and make its folders; nothing that exists is changed.
+
+    What you do not say becomes a word in capitals, to be filled in.
+    """
+    from sealdrop.settings import DirectoryFacts, SftpFacts  # noqa: PLC0415 - quick start, see main
     from sealdrop.wiring import starting  # noqa: PLC0415 - quick start, see main
 
-    made = starting.initialise(config, root=root, runtime=runtime, environment=environment, to=to)
-    for line in made:
+    sftp = SftpFacts(
+        host=host, port=port, user=user, host_keys=tuple(host_key or ()), private_key=login_key, folder=folder
+    )
+    wishes = starting.Wishes(
+        root=root,
+        runtime=runtime,
+        environment=environment,
+        signer_key=signer_key,
+        recipient_keys=tuple(recipient_key or ()),
+        far_end=DirectoryFacts(path=directory) if directory is not None else sftp,
+    )
+    for line in starting.initialise(config, wishes):
         typer.echo(line)
-    typer.echo(f"Fill in what is in capitals, then: sealdrop check config --config {config}")
+    typer.echo(f"Check it: sealdrop check config --config {config}")
 
 
 def run(config: ConfigOption = DEFAULT_CONFIG) -> None:

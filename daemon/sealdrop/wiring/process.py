@@ -6,6 +6,7 @@ ledger (checked), the spool (a real rename is tried), the setup (keys, rules, ro
 
 from __future__ import annotations
 
+import logging
 import signal
 import time
 from collections.abc import Iterator
@@ -65,6 +66,7 @@ def serve(path: Path) -> None:
         SealdropError: the start failed, or our own storage did.
     """
     settings = config.load(path)
+    _quieten()
     supervisor = Notifier()
     with opened_world(settings) as world:
         world.journal.notice("start", f"configuration {path}", settings_sha256=config.fingerprint(settings))
@@ -112,6 +114,15 @@ def run_once(path: Path, patience: float, meter: Meter | None = None) -> Tidied:
             return Once(replace(world, meter=meter), setup, pause=time.sleep, patience=patience).run()
         finally:
             setup.close()
+
+
+def _quieten() -> None:
+    """Let libraries be silent: what they know arrives as an error of ours, once, with what to do.
+
+    Their own lines would come again for every attempt, and python-gnupg's may quote what it was given.
+    """
+    for name in ("gnupg", "paramiko", "apscheduler"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 @contextmanager

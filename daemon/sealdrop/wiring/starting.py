@@ -1,41 +1,74 @@
-"""A first start: write the smallest configuration and make the folders, changing nothing that exists."""
+"""A first start: write the smallest configuration and make its folders, changing nothing that exists.
+
+What is told is filled in; what is not becomes a word in capitals, which ``sealdrop check config`` refuses by its place.
+The folders are made once nothing is missing any more: a path that still has to be decided makes no folder.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sealdrop import settings as config
 from sealdrop.adapters.durable import write_new
+from sealdrop.adapters.gnupg import fingerprint_in
 from sealdrop.core.errors import ConfigurationError, Problem, Refused
+from sealdrop.wiring.folders import make_folders
 
 #: The configuration holds no secret, but it says where they are.
 MODE = 0o640
 
 
-def initialise(path: Path, *, root: Path, runtime: Path, environment: str, to: str) -> list[str]:
-    """Write a first configuration; return what was done, one sentence each.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What a person says of a first configuration.
+
+    Args:
+        root: the one writable tree. runtime: a folder in memory. environment: live, or a DCC test environment.
+        signer_key: file of the secret signing key. recipient_keys: files of the public keys that may read.
+        far_end: where files go.
+    """
+
+    root: Path
+    runtime: Path
+    environment: str
+    signer_key: Path | None = None
+    recipient_keys: tuple[Path, ...] = ()
+    far_end: config.SftpFacts | config.DirectoryFacts = field(default_factory=config.SftpFacts)
+
+
+def initialise(path: Path, wishes: Wishes) -> list[str]:
+    """Write a first configuration; return what was done and what is left to do, one sentence each.
 
     Args:
         path: of the configuration file, which must not exist.
-        root: the one writable tree.
-        runtime: a folder in memory.
-        environment: ``live``, or the name of a DCC test environment.
-        to: ``sftp`` or ``directory``.
+        wishes: what is known; fingerprints are read from the key files.
 
     Raises:
-        Refused: the file exists, or ``to`` is neither.
-        ConfigurationError: the folder of the file cannot be made.
-        NoSpace, StorageFailure: it could not be written.
+        Refused: the file exists.
+        ConfigurationError: a key file does not hold one key, or a folder cannot be made.
+        NoSpace, StorageFailure: something could not be written.
     """
     if path.exists():
         raise Refused("it exists and is left as it is", where=str(path), hint="Edit it, or name another with --config")
-    if to not in {"sftp", "directory"}:
-        raise Refused("files leave by sftp or directory", where=f"--to {to!a}", hint="Choose one of the two")
-    far_end = config.SftpFacts() if to == "sftp" else config.DirectoryFacts()
-    text = config.smallest(config.Facts(environment=environment, root=root, runtime=runtime, far_end=far_end))
+    facts = config.Facts(
+        environment=wishes.environment,
+        root=wishes.root,
+        runtime=wishes.runtime,
+        signer=fingerprint_in(wishes.signer_key) if wishes.signer_key is not None else None,
+        signer_key=wishes.signer_key,
+        recipients=tuple((fingerprint_in(file), file) for file in wishes.recipient_keys),
+        far_end=wishes.far_end,
+    )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigurationError([Problem(path=str(path.parent), what=f"cannot be made: {error.strerror}")]) from error
-    write_new(path, text.encode(), mode=MODE)
-    return [f"wrote {path}"]
+        problem = Problem(path=str(path.parent), what=f"cannot be made: {error.strerror}")
+        raise ConfigurationError([problem]) from error
+    write_new(path, config.smallest(facts).encode(), mode=MODE)
+    done = [f"wrote {path}"]
+    try:
+        settings = config.load(path)
+    except ConfigurationError as error:
+        return [*done, *(f"to be filled in: {problem.path}" for problem in error.problems)]
+    return [*done, *(f"made {folder}" for folder in make_folders(settings))]

@@ -5,6 +5,7 @@
        ├───── ring       keys imported and proven ──── listing (pure) ──── policy (pure)
        ├───── engine     python-gnupg, fenced ──────── verdict (pure)
        └───── packets    who can open the result (pure)
+    scan ──── engine     which key is in a file, for somebody who writes a configuration
 
 ``import gnupg`` in here means python-gnupg, never this package: imports are absolute.
 """
@@ -12,6 +13,7 @@
 from __future__ import annotations
 
 from sealdrop.adapters.gnupg.keyset import KeySet, Recipient
+from sealdrop.adapters.gnupg.scan import fingerprint_in
 from sealdrop.adapters.gnupg.sealer import GnupgSealer
 
-__all__ = ["GnupgSealer", "KeySet", "Recipient"]
+__all__ = ["GnupgSealer", "KeySet", "Recipient", "fingerprint_in"]

@@ -160,6 +160,10 @@ class Engine(gnupg.GPG):  # type: ignore[misc] # the library ships no types
         arguments = ["--import-options=import-minimal", "--", str(key_file)]
         return self._run(self._limit_seconds, lambda: self.import_keys(b"", extra_args=arguments))
 
+    def show(self, key_file: Path) -> Outcome:
+        """List the keys in a file, with colons, and import nothing."""
+        return self._run(self._limit_seconds, lambda: self.scan_keys(str(key_file)))
+
     def public_listing(self) -> Outcome:
         """List every public key with its signatures, with colons."""
         return self._run(self._limit_seconds, lambda: self.list_keys(sigs=True))
