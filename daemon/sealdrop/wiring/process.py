@@ -44,6 +44,7 @@ def opened_world(settings: config.Settings) -> Iterator[World]:
         LedgerBroken: the ledger does not verify.
         NoSpace, StorageFailure: a folder of ours could not be written.
     """
+    _quieten()
     make_folders(settings)
     clock = SystemClock()
     with InstanceLock(settings.root), SqliteLedger.open(ledger_path(settings), clock) as ledger:
@@ -66,7 +67,6 @@ def serve(path: Path) -> None:
         SealdropError: the start failed, or our own storage did.
     """
     settings = config.load(path)
-    _quieten()
     supervisor = Notifier()
     with opened_world(settings) as world:
         world.journal.notice("start", f"configuration {path}", settings_sha256=config.fingerprint(settings))
