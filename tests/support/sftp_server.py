@@ -52,6 +52,7 @@ class Manners:
         changed_bytes: the first byte of content is stored inverted.
         room: bytes of content that fit before the disk is full.
         taken_at_once: the receiver removes a file the moment it gets its final name.
+        emptied_at_once: the receiver empties it instead.
         cut: see ``Cut``.
         cut_after_rename: abort the connection once a rename to a final name was executed.
         frozen: requests that are never answered, by name.
@@ -66,6 +67,7 @@ class Manners:
     changed_bytes: bool = False
     room: int | None = None
     taken_at_once: bool = False
+    emptied_at_once: bool = False
     cut: Cut | None = None
     cut_after_rename: bool = False
     frozen: frozenset[str] = frozenset()
@@ -350,6 +352,8 @@ class _Session(asyncssh.SFTPServer):
             return
         if self._state.manners.taken_at_once:
             Path(os.fsdecode(path)).unlink()
+        if self._state.manners.emptied_at_once:
+            Path(os.fsdecode(path)).write_bytes(b"")
         if self._state.manners.cut_after_rename:
             self._abort()
 

@@ -16,7 +16,7 @@ from sealdrop.adapters.transports.sftp.farend import FarEnd
 from sealdrop.adapters.transports.sftp.packets import Splitter
 from sealdrop.adapters.transports.sftp.session import Session
 from sealdrop.adapters.transports.sftp.upload import Upload
-from sealdrop.core.delivery import Absent, Found, Outcome, ProofLevel, Unknowable
+from sealdrop.core.delivery import Absent, Conflict, Found, Outcome, ProofLevel, Unknowable
 from sealdrop.core.errors import PermanentFailure, RouteUnusable, TemporaryFailure
 from sealdrop.ports.transport import Parcel
 from support.manual_clock import ManualClock
@@ -179,6 +179,31 @@ def test_taken_with_a_lost_answer_is_never_called_withdrawn(
     far.manners = Manners()
 
     assert transport.find(next_attempt(parcel)) == Absent(withdrawn=False)
+
+
+def test_a_file_that_changed_after_it_was_published_is_left_to_a_person(
+    far: ScriptedSftp, transport: SftpTransport, parcel: Parcel
+) -> None:
+    far.manners = Manners(emptied_at_once=True)
+    with pytest.raises(TemporaryFailure, match="0 bytes is there instead") as caught:
+        deliver(transport, parcel)
+
+    assert not caught.value.certain
+    assert isinstance(transport.find(next_attempt(parcel)), Conflict)
+
+
+@pytest.mark.parametrize(("request_", "kind"), [("open", RouteUnusable), ("lstat", TemporaryFailure)])
+def test_a_permission_taken_away_is_noticed_before_anything_is_sent(
+    far: ScriptedSftp, transport: SftpTransport, parcel: Parcel, request_: str, kind: type[TemporaryFailure]
+) -> None:
+    transport.find(parcel)
+    far.manners, calls = Manners(refused=frozenset({request_})), Calls()
+
+    with pytest.raises(TemporaryFailure, match="permission denied") as caught:
+        deliver(transport, parcel, calls)
+    assert type(caught.value) is kind
+    assert calls.commits == []
+    assert names_in(far.inbox) == []
 
 
 def test_a_rename_that_was_surely_refused_is_certain_and_leaves_nothing(
