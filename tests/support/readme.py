@@ -43,8 +43,8 @@ def picture() -> str:
     others = {"outbox": tuple(after for after in State if after in first)}
     others |= {before.value: tuple(after for after in State if (before, after) in steps - main) for before in State}
     for afters in dict.fromkeys(filter(None, others.values())):  # states that lead to the same ones share a line
-        befores = ", ".join(name for name, found in others.items() if found == afters)
-        lines.append(f"{befores} → {', '.join(after.value for after in afters)}")
+        sources = ", ".join(name for name, found in others.items() if found == afters)
+        lines.append(f"{sources} → {', '.join(after.value for after in afters)}")
     assert {State.SENT, State.FAILED} == TERMINAL
     return "\n".join(lines)
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
-
 #: A single look never proves that nothing changes.
 LEAST_LOOKS = 2
 

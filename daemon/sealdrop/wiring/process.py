@@ -10,7 +10,7 @@ import logging
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from sealdrop.adapters.ledger import SqliteLedger
 from sealdrop.adapters.schedule import AppSchedule
 from sealdrop.adapters.spool import FolderSpool, InstanceLock
 from sealdrop.adapters.systemd import Notifier
+from sealdrop.core import codec
 from sealdrop.core.errors import ConfigurationError, Problem
 from sealdrop.flow.agent import Agent
 from sealdrop.flow.line import World
@@ -68,16 +69,18 @@ def serve(path: Path) -> None:
     """
     settings = config.load(path)
     supervisor = Notifier()
-    with opened_world(settings) as world:
-        world.journal.notice("start", f"configuration {path}", settings_sha256=config.fingerprint(settings))
+    with opened_world(settings) as world, ExitStack() as closing:
 
         def load() -> Setup:
             """Read the configuration again, for a reload."""
             fresh = config.load(path)
             _same_house(settings, fresh)
+            _say(world, path, fresh)
             return make_setup(fresh, path.parent, world.clock)
 
+        _say(world, path, settings)
         setup = make_setup(settings, path.parent, world.clock)
+        closing.callback(setup.close)  # the agent closes what it works by; this is for a start that fails
         agent = Agent(
             world,
             setup,
@@ -114,6 +117,12 @@ def run_once(path: Path, patience: float, meter: Meter | None = None) -> Tidied:
             return Once(replace(world, meter=meter), setup, pause=time.sleep, patience=patience).run()
         finally:
             setup.close()
+
+
+def _say(world: World, path: Path, settings: config.Settings) -> None:
+    """Write the values in effect to the journal; settings hold the places of secrets, never secrets."""
+    values = codec.canonical(config.effective(settings))
+    world.journal.notice("configuration", f"{path}: {values}", settings_sha256=config.fingerprint(settings))
 
 
 def _quieten() -> None:
