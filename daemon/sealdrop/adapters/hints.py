@@ -71,18 +71,18 @@ class _Watch:
         logger.addFilter(self._overflow)
         self._observer.start()
         self._found = {folder: _identity(folder) for folder in folders}
+        self._local = [folder for folder, identity in self._found.items() if identity is not None and _is_local(folder)]
         handler = _Wake(wake)
-        for folder, identity in self._found.items():
-            if identity is not None and _is_watchable(folder):
-                with suppress(OSError):  # gone again, or out of watches: ``alive`` tells
-                    self._observer.schedule(handler, os.fspath(folder), recursive=False)
+        for folder in filter(_is_readable, self._local):
+            with suppress(OSError):  # gone again, or out of watches: ``alive`` tells
+                self._observer.schedule(handler, os.fspath(folder), recursive=False)
 
     def alive(self) -> bool:
         if not (self._observer.is_alive() and self._observer.reading):
             return False
         if any(_identity(folder) != identity for folder, identity in self._found.items()):
             return False
-        wanted = sum(identity is not None and _is_watchable(folder) for folder, identity in self._found.items())
+        wanted = sum(map(_is_readable, self._local))  # what is still the same folder is still local
         return sum(emitter.is_alive() for emitter in self._observer.emitters) == wanted
 
     def stop(self) -> None:
@@ -149,9 +149,14 @@ def _identity(folder: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _is_watchable(folder: Path) -> bool:
-    """Tell whether a watch would hear of every arrival; watchdog itself is silent when it may not read a folder."""
+def _is_local(folder: Path) -> bool:
+    """Tell whether the kernel hears of every arrival. Reads the table of mounts, so it is asked once for a folder."""
     try:
-        return folder.is_dir() and os.access(folder, os.R_OK) and not is_remote(folder)
+        return folder.is_dir() and not is_remote(folder)
     except StorageFailure:
         return False
+
+
+def _is_readable(folder: Path) -> bool:
+    """Tell whether we may watch a folder; watchdog itself is silent when we may not."""
+    return os.access(folder, os.R_OK)

@@ -39,8 +39,12 @@ def is_leftover(name: str) -> bool:
     return _TEMPORARY.fullmatch(name) is not None
 
 
-def sync_fd(fd: int, where: str | Path) -> None:
+def sync_fd(fd: int, *where: str | Path) -> None:
     """Sync an open file or directory.
+
+    Args:
+        fd: what is synced.
+        where: its path, or the parts of it.
 
     Raises:
         StorageFailure: always this and never ``NoSpace``: what was written before is in doubt.
@@ -48,7 +52,7 @@ def sync_fd(fd: int, where: str | Path) -> None:
     try:
         os.fsync(fd)
     except OSError as error:
-        reason = failure(error, "sync", where)
+        reason = failure(error, "sync", Path(*where))
         raise StorageFailure(reason.what, where=reason.where, hint=reason.hint) from error
 
 
@@ -59,13 +63,27 @@ def close_read(fd: int) -> None:
 
 
 class Folder:
-    """A directory held open: its names are looked up in *it*, never again through a path."""
+    """A directory held open: its names are looked up in *it*, never again through a path.
 
-    __slots__ = ("fd", "path")
+    Args:
+        fd: of the open directory; closed by ``close``.
+        where: its path, or the parts of it.
+    """
 
-    def __init__(self, fd: int, path: Path) -> None:
+    __slots__ = ("fd", "where")
+
+    def __init__(self, fd: int, *where: str | Path) -> None:
         self.fd = fd
-        self.path = path
+        self.where = where
+
+    @property
+    def path(self) -> Path:
+        """Where it was when it was opened, for messages."""
+        return Path(*self.where)
+
+    def guard(self, doing: str, *names: str) -> guarding:
+        """Return ``guarding`` for something in this directory, or for itself when nothing is named."""
+        return guarding(doing, *self.where, *names)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -83,9 +101,8 @@ class Folder:
         Raises:
             StorageFailure: it is missing, no directory, a link, or not readable.
         """
-        path = self.path / name
-        with guarding("open folder", path):
-            return Folder(os.open(name, _OPEN_FOLDER, dir_fd=self.fd), path)
+        with self.guard("open folder", name):
+            return Folder(os.open(name, _OPEN_FOLDER, dir_fd=self.fd), *self.where, name)
 
     def make(self, name: str, mode: int = PRIVATE_FOLDER) -> Folder:
         """Open a directory in this one, making it durably when it is missing.
@@ -93,8 +110,7 @@ class Folder:
         Raises:
             NoSpace, StorageFailure: it could not be made or opened.
         """
-        path = self.path / name
-        with guarding("make folder", path):
+        with self.guard("make folder", name):
             try:
                 os.mkdir(name, mode, dir_fd=self.fd)
             except FileExistsError:
@@ -113,7 +129,7 @@ class Folder:
             StorageFailure: the sync failed.
         """
         try:
-            sync_fd(self.fd, self.path)
+            sync_fd(self.fd, *self.where)
         except StorageFailure as error:
             if not (isinstance(error.__cause__, OSError) and error.__cause__.errno in _NO_SYNC):
                 raise
@@ -125,7 +141,7 @@ class Folder:
         Raises:
             StorageFailure: the system refused to say.
         """
-        with guarding("look at", self.path):
+        with self.guard("look at"):
             status = os.fstat(self.fd)
         return status.st_dev, status.st_ino
 
@@ -135,7 +151,7 @@ class Folder:
         Raises:
             StorageFailure: the system refused to say.
         """
-        with guarding("look at", self.path / name):
+        with self.guard("look at", name):
             try:
                 return os.stat(name, dir_fd=self.fd, follow_symlinks=False)
             except FileNotFoundError:
@@ -147,7 +163,7 @@ class Folder:
         Raises:
             StorageFailure: it cannot be read.
         """
-        with guarding("list", self.path), os.scandir(self.fd) as entries:
+        with self.guard("list"), os.scandir(self.fd) as entries:
             return sorted(entry.name for entry in entries)
 
     def rename(self, name: str, into: Folder, new_name: str) -> bool:
@@ -156,7 +172,7 @@ class Folder:
         Raises:
             NoSpace, StorageFailure: the system refused.
         """
-        with guarding("rename", self.path / name):
+        with self.guard("rename", name):
             try:
                 os.rename(name, new_name, src_dir_fd=self.fd, dst_dir_fd=into.fd)
             except FileNotFoundError:
@@ -184,7 +200,7 @@ class Folder:
         Raises:
             StorageFailure: it could not be removed.
         """
-        with guarding("remove", self.path / name):
+        with self.guard("remove", name):
             try:
                 os.unlink(name, dir_fd=self.fd)
             except FileNotFoundError:
@@ -210,11 +226,11 @@ class Folder:
             NoSpace, StorageFailure: it could not be made.
         """
         name = f".tmp-{secrets.token_hex(8)}"
-        with guarding("create", self.path / name):
+        with self.guard("create", name):
             fd = os.open(name, _CREATE, mode, dir_fd=self.fd)
         draft = Draft(self, name, fd)
         try:
-            with guarding("set the mode of", self.path / name):
+            with self.guard("set the mode of", name):
                 os.fchmod(fd, mode)  # open let the umask take bits away
             yield draft
         finally:
@@ -258,7 +274,7 @@ class Folder:
         Raises:
             StorageFailure: the system refused for another reason.
         """
-        with guarding("remove", self.path / name):
+        with self.guard("remove", name):
             try:
                 os.rmdir(name, dir_fd=self.fd)
             except FileNotFoundError:
@@ -310,7 +326,7 @@ class Draft:
             NoSpace, StorageFailure: not all of them could be written.
         """
         left = memoryview(data)
-        with guarding("write", self._folder.path / self.name):
+        with self._folder.guard("write", self.name):
             while left:
                 left = left[os.write(self._fd, left) :]
 
@@ -320,9 +336,8 @@ class Draft:
         Raises:
             StorageFailure: a sync or read failed.
         """
-        path = self._folder.path / self.name
-        sync_fd(self._fd, path)
-        with guarding("read back", path):
+        self._sync()
+        with self._folder.guard("read back", self.name):
             fd = os.open(self.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._folder.fd)
             with os.fdopen(fd, "rb", buffering=0) as written:
                 os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
@@ -359,7 +374,7 @@ class Draft:
         """
         self._finish()
         folder = self._folder
-        with guarding("create", folder.path / name):
+        with folder.guard("create", name):
             try:
                 os.link(self.name, name, src_dir_fd=folder.fd, dst_dir_fd=folder.fd, follow_symlinks=False)
             except FileExistsError:
@@ -380,8 +395,10 @@ class Draft:
                 os.unlink(self.name, dir_fd=self._folder.fd)
 
     def _finish(self) -> None:
-        path = self._folder.path / self.name
-        sync_fd(self._fd, path)
+        self._sync()
         fd, self._fd = self._fd, -1  # whatever close says, the descriptor is gone
-        with guarding("close", path):
+        with self._folder.guard("close", self.name):
             os.close(fd)
+
+    def _sync(self) -> None:
+        sync_fd(self._fd, *self._folder.where, self.name)

@@ -113,20 +113,22 @@ class FolderOutbox:
         publish(self._results, file_name, submission, files)
 
     def _take(self, folder: Folder, work: Folder, name: str, submission: SubmissionId) -> bool:
+        taken = False
         try:
             with work.make(submission) as home, home.make("dropped") as dropped:
-                if not folder.rename(name, dropped, name):
-                    return False
-                dropped.sync()
-                folder.sync()
+                taken = folder.rename(name, dropped, name)
+                if taken:
+                    dropped.sync()
+                    folder.sync()
         except StorageFailure as error:
             if _errno(error) not in _REFUSALS:
                 raise
             message = f"the outbox refuses the claim: {error.what}"
             raise TemporaryFailure(message, where=error.where, hint=error.hint) from error
         finally:
-            remove_empty_claim(work, submission)
-        return True
+            if not taken:
+                remove_empty_claim(work, submission)
+        return taken
 
     def _prove_rename(self, folder: Folder) -> None:
         with Folder.open(self._work) as work:

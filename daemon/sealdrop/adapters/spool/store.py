@@ -225,8 +225,11 @@ class FolderSpool:
     def _filed(self, filing: Filing) -> Path:
         """Return where a submission was filed, relative to the root: that day, or the day an earlier process saw."""
         name = _folder_name(filing)
+        here = Path(filing.to) / filing.day / name
+        if (self._root / here).is_dir():
+            return here
         with Folder.open(self._root / filing.to) as to:
-            for day in (filing.day, *reversed(to.names())):
+            for day in reversed(to.names()):
                 if (self._root / filing.to / day / name).is_dir():
                     return Path(filing.to) / day / name
         message = "the submission is neither in work nor filed"
