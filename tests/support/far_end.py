@@ -56,8 +56,9 @@ class FarEnd:
     """``ports.transport.Transport`` and what is behind it.
 
     Set ``down`` or ``locked`` for lasting trouble, ``faults`` and ``find_faults`` for the next calls,
-    ``takes_at_once`` for a receiver that empties the folder, ``can_look`` for one that shows nothing. ``on_upload`` and
-    ``on_committed`` are called in the middle of an upload and between commit and rename.
+    ``takes_at_once`` for a receiver that empties the folder, ``can_look`` for one that shows nothing, ``wish`` for how
+    long to stay away. ``on_upload`` is called in the middle of an upload, ``on_uploaded`` at its end, ``on_committed``
+    between commit and rename.
     """
 
     def __init__(self, name: str, disk: MemoryDisk, clock: Clock) -> None:
@@ -75,7 +76,9 @@ class FarEnd:
         self.locked = False
         self.can_look = True
         self.takes_at_once = False
+        self.wish: timedelta | None = None
         self.on_upload: Callable[[], None] = _nothing
+        self.on_uploaded: Callable[[], None] = _nothing
         self.on_committed: Callable[[], None] = _nothing
         self.deliveries: list[SubmissionId] = []
         self.finds: list[Parcel] = []
@@ -104,6 +107,7 @@ class FarEnd:
             message = "something else has this name"
             raise PermanentFailure(message, where=parcel.remote_name)
         temporary = self._upload(parcel, fault, progress)
+        self.on_uploaded()
         self._disk.fuse.burn("before the commit")
         commit(ProofLevel.DIGEST)
         self.on_committed()
@@ -123,7 +127,7 @@ class FarEnd:
         self._disk.fuse.burn("before withdrawing")
         with self._lock:
             present = self.files.get(parcel.remote_name)
-            ours = [name for name in self.temporary if name.startswith(f".{parcel.submission}.")]
+            ours = self._copies_of(parcel)
             if present is None:
                 for name in ours:
                     del self.temporary[name]
@@ -167,7 +171,7 @@ class FarEnd:
         self._disk.fuse.burn("before connecting")
         if self.down or fault is Fault.UNREACHABLE:
             message = "connection refused"
-            raise Unreachable(message, where=self._name)
+            raise Unreachable(message, where=self._name, retry_after=self.wish)
         if self.locked or fault is Fault.UNUSABLE:
             message = "the host key is not the pinned one"
             raise RouteUnusable(message, where=self._name, hint="Compare the fingerprints")
@@ -188,6 +192,8 @@ class FarEnd:
             raise PermanentFailure(message, where=str(parcel.path))
         temporary = f".{parcel.submission}.{parcel.attempt}.part"
         with self._lock:
+            for name in self._copies_of(parcel):  # a copy that is found later must be the one that was committed
+                del self.temporary[name]
             self.temporary[temporary] = data[:1]
         self.on_upload()
         self._disk.fuse.burn("during the upload")
@@ -199,6 +205,9 @@ class FarEnd:
             self.temporary[temporary] = data
         progress(len(data))
         return temporary
+
+    def _copies_of(self, parcel: Parcel) -> list[str]:
+        return [name for name in self.temporary if name.startswith(f".{parcel.submission}.")]
 
     def _make_visible(self, parcel: Parcel, temporary: str, fault: Fault | None) -> Receipt:
         if fault is Fault.CERTAIN:

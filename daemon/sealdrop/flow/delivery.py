@@ -234,7 +234,7 @@ class Delivery:
             self._gates.call_off(attempt.transport.name)
             return (Deferred(leg=leg.name, attempt=number, reason=str(error), not_before=now, certain=certain),)
         self._close_gate(attempt, error)
-        if isinstance(error, RouteUnusable):  # nothing is wrong with the submission: it goes when the route does
+        if self._goes_elsewhere(attempt, error, certain=certain):
             return (Deferred(leg=leg.name, attempt=number, reason=str(error), not_before=now, certain=certain),)
         decision = decide(
             attempt.route.retry,
@@ -253,6 +253,13 @@ class Delivery:
         # Giving up would file it under failed/ although it may be there: a person decides.
         deferred = Deferred(leg=leg.name, attempt=number, reason=reason, not_before=now, certain=False)
         return (deferred, Held(hold=Hold(reason=HoldReason.UNKNOWN_OUTCOME, text=reason)))
+
+    def _goes_elsewhere(self, attempt: _Attempt, error: TemporaryFailure, *, certain: bool) -> bool:
+        """Tell whether a failure says nothing about the submission, which then is due as soon as any transport is."""
+        if isinstance(error, RouteUnusable):
+            return True
+        names = [transport.name for transport in attempt.route.transports]
+        return isinstance(error, Unreachable) and certain and bool(self._gates.usable(names))
 
     def _close_gate(self, attempt: _Attempt, error: TemporaryFailure) -> None:
         name = attempt.transport.name

@@ -92,7 +92,8 @@ class Transport(Protocol):
         visible under the final name; it returns when that intent is durable, and if it raises, nothing MUST become
         visible. MUST NOT call it when the look finds the object already there (outcome FOUND).
         MUST refuse to deliver below the route's minimum proof *before* anything becomes visible.
-        MUST never overwrite. MUST leave only names that carry ``parcel.submission``, and remove its own leftovers.
+        MUST never overwrite. MUST leave only names that carry ``parcel.submission``, and remove its own leftovers: those
+        of earlier attempts before ``commit``, so that a copy which ``find`` meets later is the one that was committed.
         MUST compare what it reads from ``parcel.path`` with ``parcel.sha256`` before ``commit``.
         ``progress`` is called with bytes done, as they are acknowledged; what it or ``commit`` raises leaves unchanged.
 
