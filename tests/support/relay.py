@@ -1,4 +1,4 @@
-"""A small TCP relay between a client and a server: cuts after so many bytes, holds everything, throttles nothing.
+"""A small TCP relay between a client and a server: cuts or holds after so many bytes, throttles nothing.
 
 Faults are set before or during a connection. A cut is a reset (RST), as a firewall does it.
 """
@@ -33,6 +33,7 @@ class Relay:
         self._listener = socket.create_server((self.host, 0))
         self.port: int = self._listener.getsockname()[1]
         self.cut_after: int | None = None
+        self.hold_after: int | None = None
         self.accepted = 0
         self.passed = 0  # bytes from the client
         threading.Thread(target=self._accept, name="relay", daemon=True).start()
@@ -82,6 +83,8 @@ class Relay:
     def _pump(self, source: socket.socket, sink: socket.socket, counted: bool) -> None:  # noqa: FBT001 - a thread's argument
         try:
             while data := source.recv(_CHUNK):
+                if counted and self.hold_after is not None and self.passed >= self.hold_after:
+                    self.hold()
                 self._flowing.wait()
                 if counted and self.cut_after is not None and self.passed + len(data) > self.cut_after:
                     sink.sendall(data[: max(0, self.cut_after - self.passed)])
