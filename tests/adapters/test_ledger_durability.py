@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import select
 import shutil
 import sqlite3
@@ -77,14 +78,18 @@ for thread in threads: thread.join()
 
 
 def start(path: Path, limit: str = "") -> subprocess.Popen[bytes]:
-    roots = os.pathsep.join(entry for entry in sys.path if entry)
     return subprocess.Popen(
         [sys.executable, "-c", APPENDING.format(limit=limit), str(path)],
         bufsize=0,  # what is read here must not swallow what communicate reads later
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": roots},
+        env=environment(),
     )
+
+
+def environment() -> dict[str, str]:
+    """Let a child find what we find."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
 
 
 def acknowledged(output: bytes) -> set[tuple[int, str, str]]:
@@ -113,6 +118,52 @@ def test_whatever_was_acknowledged_survives_a_kill_at_any_moment(path: Path, clo
         assert acknowledged(output + rest) <= stored(path)
         report = verify(path)
         assert report.ok, report.problems
+
+
+#: Appends, and says so on standard output after each append.
+SAYING = """
+import os, sys
+from pathlib import Path
+from sealdrop.adapters.ledger import SqliteLedger
+from support.ledgers import RESUMED
+from support.manual_clock import ManualClock
+from sealdrop.ports.ledger import Entry
+
+with SqliteLedger.open(Path(sys.argv[1]), ManualClock()) as ledger:
+    for number in range(5):
+        os.write(1, b"asking")
+        ledger.append(Entry(stream="agent", event=RESUMED))
+        os.write(1, b"durable")
+"""
+
+
+def test_each_append_is_on_the_disk_before_its_caller_hears(path: Path, tmp_path: Path) -> None:
+    """As the system sees it: journal synced, then the ledger, then the journal's end, then the answer."""
+    trace = tmp_path / "trace"
+    subprocess.run(
+        [
+            "strace",
+            "-f",
+            "-y",
+            "-o",
+            str(trace),
+            "-e",
+            "trace=write,fsync,fdatasync",
+            sys.executable,
+            "-c",
+            SAYING,
+            path,
+        ],
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    calls = re.findall(r"(write|fsync|fdatasync)\(\d+<([^>]*)>(?:, \"(asking|durable)\")?", trace.read_text())
+    letters = {"asking": "(", "durable": ")", "ledger.db-journal": "j", "ledger.db": "l"}
+    told = [word if call == "write" else Path(name).name for call, name, word in calls]
+    syncs = "".join(letters.get(one, "") for one in told)
+
+    assert re.fullmatch(r"[jl]*(\(j+lj\)){5}[jl]*", syncs), syncs
 
 
 def test_a_commit_that_fails_leaves_nothing_half_written_and_ends_the_ledger(path: Path, clock: ManualClock) -> None:
@@ -293,16 +344,16 @@ def test_a_copy_lets_appends_through_between_its_pages(
     ledger: SqliteLedger, clock: ManualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sealdrop.adapters.ledger.store.BACKUP_PAGES", 1)
-    monkeypatch.setattr("sealdrop.adapters.ledger.store.BACKUP_PAUSE", 0.02)
-    copying = threading.Thread(target=ledger.backup_to, args=(tmp_path / "copy.db",))
+    monkeypatch.setattr("sealdrop.adapters.ledger.store.BACKUP_PAUSE", 0.1)
+    copy = tmp_path / "copy.db"
+    copying = threading.Thread(target=ledger.backup_to, args=(copy,))
     copying.start()
-    appended = 0
-    while copying.is_alive():
-        claim(ledger, clock)
-        appended += 1
+    wait_until(copy.exists, what="the copy to begin")
+    claim(ledger, clock)
+    assert copying.is_alive(), "the append did not wait for the whole copy"
+    copying.join()
 
-    assert appended >= 3
-    assert verify(tmp_path / "copy.db").ok
+    assert verify(copy, expected=ledger.export_head()).ok
 
 
 def test_a_copy_made_while_events_are_appended_is_whole(
