@@ -323,6 +323,7 @@ def tear(path: Path, folder: Path) -> Path:
 
 def test_a_commit_that_only_seems_unfinished_is_looked_at_again(path: Path, tmp_path: Path) -> None:
     torn = tear(path, tmp_path / "torn")
+    shutil.copy(path, torn)  # whole, with a journal beside it as while a commit begins
     found: list[dict[str, int]] = []
 
     def read() -> None:
@@ -333,7 +334,6 @@ def test_a_commit_that_only_seems_unfinished_is_looked_at_again(path: Path, tmp_
     reader.start()
     reader.join(timeout=0.1)
     assert reader.is_alive(), "it looks again"
-    shutil.copy(path, torn)
     torn.with_name("ledger.db-journal").unlink()  # as the end of a commit would
     reader.join()
 
