@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -27,12 +28,20 @@ class Ran:
         return json.loads(self.out)
 
 
-def sealdrop(*arguments: object) -> Ran:
-    """Run ``sealdrop`` with these arguments."""
+def sealdrop(*arguments: object, columns: int | None = None) -> Ran:
+    """Run ``sealdrop`` with these arguments.
+
+    Args:
+        arguments: of the command line.
+        columns: width of the terminal; None is none, as in a pipe.
+    """
     out, err = io.StringIO(), io.StringIO()
     command_line = patch.object(sys, "argv", ["sealdrop", *map(str, arguments)])
     code: object = 0
-    with redirect_stdout(out), redirect_stderr(err), command_line:
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    environment |= {"COLUMNS": str(columns)} if columns is not None else {}
+    surroundings = patch.dict(os.environ, environment, clear=True)
+    with redirect_stdout(out), redirect_stderr(err), command_line, surroundings:
         try:
             main()
         except SystemExit as end:

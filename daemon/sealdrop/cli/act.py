@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from sealdrop.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, ReasonOption
-from sealdrop.cli.output import print_json
+from sealdrop.cli.output import print_json, safe
 
 
 def register(app: typer.Typer) -> None:
@@ -40,4 +40,4 @@ def retry(
     elif submission is not None:
         typer.echo(f"{answer['submission']} is tried again")
     else:
-        typer.echo(f"route {route} is open; {answer['submissions']} submissions are due now")
+        typer.echo(f"route {safe(route)} is open; {answer['submissions']} submissions are due now")

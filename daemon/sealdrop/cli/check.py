@@ -10,6 +10,8 @@ import typer
 from sealdrop.cli.exits import Exit
 from sealdrop.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from sealdrop.cli.output import print_json, safe
+from sealdrop.core.codec import to_plain
+from sealdrop.core.errors import ConfigurationError
 
 app = typer.Typer(help="Check a configuration or a file without an agent.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -19,13 +21,19 @@ def config_(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) 
     """Check a configuration with everything it refers to; report all problems at once. Leaves with 78 when bad."""
     from sealdrop.wiring import checking  # noqa: PLC0415 - quick start, see main
 
-    warnings = checking.check_config(config)
+    try:
+        warnings = checking.check_config(config)
+    except ConfigurationError as error:
+        if not as_json:
+            raise
+        print_json({"good": False, "warnings": [], "problems": to_plain(error.problems)})
+        raise typer.Exit(Exit.CONFIGURATION) from error
     if as_json:
-        print_json({"good": True, "warnings": [str(warning) for warning in warnings]})
+        print_json({"good": True, "warnings": [str(warning) for warning in warnings], "problems": []})
         return
     for warning in warnings:
         typer.echo(f"warning: {safe(warning)}")
-    typer.echo(f"{config} is good")
+    typer.echo(f"{safe(config)} is good")
 
 
 @app.command("file")

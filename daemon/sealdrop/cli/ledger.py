@@ -9,9 +9,14 @@ import typer
 from sealdrop.cli.exits import Exit
 from sealdrop.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from sealdrop.cli.output import print_json, safe
-from sealdrop.core.codec import to_plain
+from sealdrop.core.codec import Plain, to_plain
 
 app = typer.Typer(help="Verify the ledger.", no_args_is_help=True, rich_markup_mode=None)
+
+
+def _fields(report: object) -> dict[str, Plain]:
+    plain = to_plain(report)
+    return plain if isinstance(plain, dict) else {}
 
 
 @app.command("verify")
@@ -28,7 +33,8 @@ def verify(
 
     report = checking.verify_ledger(config, head)
     if as_json:
-        print_json(to_plain(report))
+        head_text = checking.head_text(report.head) if report.head is not None else None
+        print_json({"ok": report.ok, "head_text": head_text, **_fields(report)})
     else:
         typer.echo(f"{report.rows} events of {report.submissions} submissions checked")
         for problem in report.problems:

@@ -51,7 +51,7 @@ def _print_status(answer: Any) -> None:  # noqa: ANN401 - JSON
 
 def list_(
     config: ConfigOption = DEFAULT_CONFIG,
-    limit: Annotated[int, typer.Option("--limit", "-n", help="At most so many, newest first.", min=1)] = 20,
+    limit: Annotated[int, typer.Option("--limit", "-n", help="At most so many, newest first.", min=1, max=1000)] = 20,
     only_open: Annotated[bool, typer.Option("--open", help="Only what is not filed yet.")] = False,  # noqa: FBT002
     as_json: JsonOption = False,  # noqa: FBT002 - a flag of the command line
 ) -> None:

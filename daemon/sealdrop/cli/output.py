@@ -19,6 +19,9 @@ if TYPE_CHECKING:  # rich costs 30 ms, which `--version` and `--json` need not p
     from sealdrop.core.codec import Plain
     from sealdrop.core.errors import ConfigurationError, SealdropError
 
+#: Columns that people copy from or compare by eye: their cells are never folded, however narrow the terminal.
+WHOLE = frozenset({"submission", "since (UTC)", "time (UTC)", "fingerprint", "ends", "proof", "number", "line"})
+
 STYLES = {
     "sent": "green",
     "delivered": "green",
@@ -57,7 +60,7 @@ def print_table(title: str, headings: Sequence[str], rows: Sequence[Sequence[obj
 
     table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for heading in headings:
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading in WHOLE)
     for row in rows:
         table.add_row(*(Text(safe(cell), style=STYLES.get(str(cell), "")) for cell in row))
     console().print(table)

@@ -11,7 +11,7 @@ import typer
 from sealdrop.cli.exits import Exit
 from sealdrop.cli.meter import uploads
 from sealdrop.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
-from sealdrop.cli.output import print_json
+from sealdrop.cli.output import print_json, safe
 
 
 def register(app: typer.Typer) -> None:
@@ -59,8 +59,8 @@ def init(  # noqa: PLR0913, PLR0917 - one parameter for each option; typer wants
         far_end=DirectoryFacts(path=directory) if directory is not None else sftp,
     )
     for line in starting.initialise(config, wishes):
-        typer.echo(line)
-    typer.echo(f"Check it: sealdrop check config --config {config}")
+        typer.echo(safe(line))
+    typer.echo(f"Check it: sealdrop check config --config {safe(config)}")
 
 
 def run(config: ConfigOption = DEFAULT_CONFIG) -> None:

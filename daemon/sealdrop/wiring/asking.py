@@ -30,5 +30,8 @@ def ask(path: Path, verb: str, **arguments: Plain) -> Plain:
     except NotRunning:
         if verb not in READING:
             raise
+    if not ledger_path(settings).exists():
+        hint = "Start it (systemctl start sealdrop, or sealdrop run); if it ran before, find out who removed the ledger"
+        raise NotRunning("no agent runs here, and none has left a ledger", where=str(ledger_path(settings)), hint=hint)
     with ReadOnlyLedger.open(ledger_path(settings)) as ledger:
         return read_only(ledger, settings.environment, verb, arguments)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,11 +14,11 @@ from sealdrop.adapters.clock import SystemClock
 from sealdrop.adapters.ledger import Head, VerifyReport, verify
 from sealdrop.adapters.validator import ProfileValidator, load_profile
 from sealdrop.core.codec import Plain, to_plain
-from sealdrop.core.errors import ConfigurationError, Problem, Refused
+from sealdrop.core.errors import ConfigurationError, KeyUnusable, LedgerBroken, Problem, Refused, StorageFailure
 from sealdrop.rules.report import Subject, report_json, report_text
 from sealdrop.shipped import profile_path
 from sealdrop.wiring.folders import ledger_path
-from sealdrop.wiring.setup import make_sealer, make_validator
+from sealdrop.wiring.setup import make_route, make_sealer, make_validator
 
 HEAD_WORDS = 4
 
@@ -51,20 +53,72 @@ def keys(path: Path) -> Plain:
 def check_config(path: Path) -> Sequence[Problem]:
     """Check a configuration with what it refers to: profiles, keys, pins. Return what deserves a second look.
 
+    A key that may not be used is worth a second look only: the agent starts with it, and claims nothing of its kinds.
+
     Raises:
         ConfigurationError: it is bad; all problems at once.
     """
     settings = config.load(path)
+    clock = SystemClock()
     problems: list[Problem] = []
+    warnings = list(config.warnings(settings))
     for name in settings.kinds:
-        try:
+        with _collecting(problems):
             make_validator(settings, name, path.parent)
-        except ConfigurationError as error:  # a profile's keys are named after its file
-            place = f"{error.where}: " if error.where else ""
-            problems += [replace(problem, path=f"{place}{problem.path}") for problem in error.problems]
+    for name, keys_ in settings.keys.items():
+        if _out_of_reach(keys_.signer_key, keys_.passphrase):
+            warnings.append(_unchecked(f"keys.{name}"))
+            continue
+        with _collecting(problems), _noting(warnings, f"keys.{name}"), closing(make_sealer(settings, name)) as sealer:
+            found = [(key, key.problem or key.warning) for key in sealer.keys(clock.now())]
+            warnings += [
+                Problem(path=f"keys.{name}", what=f"the {key.use} key {key.fingerprint}: {said}")
+                for key, said in found
+                if said
+            ]
+    for name in settings.routes:
+        sftp = [one for _, one in settings.transports(name) if isinstance(one, config.SftpTransport)]
+        if any(_out_of_reach(one.private_key, one.passphrase, one.password) for one in sftp):
+            warnings.append(_unchecked(f"routes.{name}"))
+            continue
+        with _collecting(problems):
+            for transport in make_route(settings, name, clock).transports:
+                transport.close()
     if problems:
         raise ConfigurationError(problems, where=str(path))
-    return config.warnings(settings)
+    return warnings
+
+
+@contextmanager
+def _collecting(problems: list[Problem]) -> Iterator[None]:
+    """Gather the problems of one part, so that the next is looked at all the same."""
+    try:
+        yield
+    except ConfigurationError as error:  # a profile's keys are named after its file
+        place = f"{error.where}: " if error.where else ""
+        problems += [replace(problem, path=f"{place}{problem.path}") for problem in error.problems]
+    except KeyUnusable as error:
+        problems.append(Problem(path=error.where, what=error.what, hint=error.hint))
+
+
+@contextmanager
+def _noting(warnings: list[Problem], path: str) -> Iterator[None]:
+    """Note that keys could not be looked at here: the runtime folder may be the service manager's to make."""
+    try:
+        yield
+    except StorageFailure as error:
+        warnings.append(Problem(path=path, what=f"is not checked: {error.what} {error.where}", hint=error.hint))
+
+
+def _out_of_reach(*refs: config.SecretRef | None) -> bool:
+    """Tell whether one of these is handed over by the service manager alone, and it does not run us."""
+    handed_over = any(ref is not None and ref.credential is not None for ref in refs)
+    return handed_over and not os.environ.get("CREDENTIALS_DIRECTORY")
+
+
+def _unchecked(path: str) -> Problem:
+    hint = "The agent checks them when it starts; see its journal"
+    return Problem(path=path, what="names credentials, which only the service manager hands over", hint=hint)
 
 
 def check_file(path: Path, file: Path, *, kind: str | None, profile: str | None) -> FileAnswer:
@@ -107,9 +161,12 @@ def verify_ledger(path: Path, head: str | None) -> VerifyReport:
 
     Raises:
         ConfigurationError: the configuration is bad, or ``head`` is no head.
-        LedgerBroken: the file is no ledger at all.
+        LedgerBroken: the file is no ledger at all, or is not there.
     """
     settings = config.load(path)
+    if not ledger_path(settings).exists():
+        hint = "An agent that has run made one: if it ran, find out who removed the file"
+        raise LedgerBroken("there is no ledger", where=str(ledger_path(settings)), hint=hint)
     return verify(ledger_path(settings), expected=parse_head(head) if head is not None else None)
 
 
