@@ -68,7 +68,6 @@ def serve(path: Path) -> None:
         SealdropError: the start failed, or our own storage did.
     """
     settings = config.load(path)
-    supervisor = Notifier()
     with opened_world(settings) as world, ExitStack() as closing:
 
         def load() -> Setup:
@@ -84,7 +83,7 @@ def serve(path: Path) -> None:
         agent = Agent(
             world,
             setup,
-            supervisor=supervisor,
+            supervisor=Notifier(on_failure=lambda text: world.journal.notice("systemd", text, urgent=True)),
             schedule=AppSchedule(),
             load=load,
             stop_seconds=settings.agent.stop_seconds,
@@ -94,6 +93,7 @@ def serve(path: Path) -> None:
             verbs(Operations(agent, world.ledger), world.ledger),
             read_group=settings.control.read_group,
             admin_group=settings.control.admin_group,
+            journal=world.journal,
         )
         with _signals(agent), server:
             agent.run()
