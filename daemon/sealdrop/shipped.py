@@ -28,6 +28,15 @@ def folder() -> Path:
     raise ConfigurationError([problem])
 
 
+def calendars() -> Path:
+    """Return the folder of the calendars.
+
+    Raises:
+        ConfigurationError: the installation is not complete.
+    """
+    return folder() / "calendars"
+
+
 def profile_path(name_or_path: str, config_dir: Path, *, setting: str = "profile") -> Path:
     """Return the file of a profile: a shipped one by name, another one by its path.
 

@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from sealdrop.adapters.validator import CHUNK_BYTES, MOST_CONFIGURATION_BYTES, ProfileValidator, load_profile
+from sealdrop.adapters.validator import (
+    CHUNK_BYTES,
+    MOST_CONFIGURATION_BYTES,
+    LoadedProfile,
+    ProfileValidator,
+    load_profile,
+)
 from sealdrop.core.errors import ConfigurationError, StorageFailure
 from sealdrop.ports.rules import Validator
 from support.rule_cases import ADT, EQ, OWN, PROFILES, U1, U2, adt
@@ -20,9 +26,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "profiles"
 
 
+def load(path: Path) -> LoadedProfile:
+    return load_profile(path, PROFILES.parent / "calendars")
+
+
 def problem_of(path: Path) -> tuple[str, str]:
     with pytest.raises(ConfigurationError) as caught:
-        load_profile(path)
+        load(path)
     (problem,) = caught.value.problems
     assert path.name in str(caught.value) or problem.what
     return problem.path, problem.what
@@ -32,7 +42,7 @@ def test_a_file_is_judged_by_the_shipped_profile_of_its_kind(tmp_path: Path) -> 
     content = tmp_path / "content"
     for kind, sample in (("adt", ADT), ("exit-quarantine", EQ)):
         content.write_bytes(sample.data)
-        validator: Validator = ProfileValidator(load_profile(PROFILES / f"{kind}.toml"), OWN)
+        validator: Validator = ProfileValidator(load(PROFILES / f"{kind}.toml"), OWN)
         verdict = validator.validate(content, "a.csv")
 
         assert verdict == sample.judged()
@@ -45,8 +55,8 @@ def test_own_user_ids_of_profile_and_configuration_add_up(folder: Path, tmp_path
     toml.write_text(toml.read_text().replace("user_ids = []", f'user_ids = ["{U1}"]'))
     content = tmp_path / "content"
     content.write_bytes(adt(f"{U1},7.1,1,2", f"{U2},7.1,1,2").data)
-    alone = ProfileValidator(load_profile(toml)).validate(content, "a.csv")
-    both = ProfileValidator(load_profile(toml), [U2]).validate(content, "a.csv")
+    alone = ProfileValidator(load(toml)).validate(content, "a.csv")
+    both = ProfileValidator(load(toml), [U2]).validate(content, "a.csv")
 
     assert [(item.rule, item.line) for item in alone.findings] == [("id.not-own", 3)]
     assert both.findings == ()
@@ -54,23 +64,23 @@ def test_own_user_ids_of_profile_and_configuration_add_up(folder: Path, tmp_path
 
 def test_own_user_ids_that_are_none_are_a_configuration_error() -> None:
     with pytest.raises(ConfigurationError, match=r"own_user_ids\.0"):
-        ProfileValidator(load_profile(PROFILES / "adt.toml"), ["x"])
+        ProfileValidator(load(PROFILES / "adt.toml"), ["x"])
 
 
 def test_a_file_larger_than_one_chunk_is_read_to_its_end(tmp_path: Path) -> None:
     content = tmp_path / "content"
-    srvs = sorted(load_profile(PROFILES / "adt.toml").srvs.variants)
+    srvs = sorted(load(PROFILES / "adt.toml").srvs.variants)
     rows = [f"90-B3-D5-1F-30-01-{place >> 8:02X}-{place & 255:02X},{srv},1,2" for place in range(80) for srv in srvs]
     data = adt(*rows).data
     assert len(data) > CHUNK_BYTES
     content.write_bytes(data)
-    verdict = ProfileValidator(load_profile(PROFILES / "adt.toml"), OWN).validate(content, "a.csv")
+    verdict = ProfileValidator(load(PROFILES / "adt.toml"), OWN).validate(content, "a.csv")
 
     assert (verdict.findings, verdict.records) == ((), len(rows))
 
 
 def test_a_copy_that_cannot_be_read_is_a_storage_failure_and_no_link_is_followed(tmp_path: Path) -> None:
-    validator = ProfileValidator(load_profile(PROFILES / "adt.toml"), OWN)
+    validator = ProfileValidator(load(PROFILES / "adt.toml"), OWN)
     real = tmp_path / "real"
     real.write_bytes(ADT.data)
     (tmp_path / "link").symlink_to(real)
@@ -100,7 +110,7 @@ def test_problems_of_a_profile_name_its_file_and_key(folder: Path) -> None:
     toml.write_text(toml.read_text().replace('header = "any-order"', 'header = "any"'))
 
     with pytest.raises(ConfigurationError) as caught:
-        load_profile(toml)
+        load(toml)
 
     assert caught.value.where == str(toml)
     assert [problem.path for problem in caught.value.problems] == ["header"]
@@ -111,7 +121,7 @@ def test_problems_of_the_list_name_its_file_and_line(folder: Path) -> None:
     listed.write_text(listed.read_text().replace("7.1,Enable Supply,yes", "7.1,Enable Supply,maybe"))
 
     with pytest.raises(ConfigurationError) as caught:
-        load_profile(folder / "adt.toml")
+        load(folder / "adt.toml")
 
     assert caught.value.where == str(listed)
     assert [problem.path for problem in caught.value.problems] == ["line 88"]
@@ -127,7 +137,26 @@ def test_a_table_of_plain_columns_needs_no_list(tmp_path: Path) -> None:
     )
     content = tmp_path / "content"
     content.write_bytes(b"reading,meter\n1,a\n2,b\n3,a\n")
-    verdict = ProfileValidator(load_profile(toml)).validate(content, "a")
+    verdict = ProfileValidator(load(toml)).validate(content, "a")
 
     assert [(item.rule, item.line) for item in verdict.findings] == [("row.duplicate-key", 4)]
     assert verdict.ordering_keys == ("a", "b")
+
+
+def test_a_calendar_beside_the_profile_comes_before_the_shipped_one(folder: Path) -> None:
+    own = "date,what,name\n2026-01-01,begins,ours\n2026-12-25,holiday,Christmas\n2026-12-31,ends,\n"
+
+    assert "bank holidays" in (load(folder / "adt.toml").calendar or pytest.fail("no calendar")).source
+    (folder / "england-and-wales.csv").write_text(own)
+    calendar = load(folder / "adt.toml").calendar
+    assert calendar is not None
+    assert (calendar.source, calendar.where) == ("ours", str(folder / "england-and-wales.csv"))
+
+
+def test_a_calendar_that_is_missing_or_wrong_is_a_configuration_error(folder: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"calendar: england-and-wales\.csv cannot be read"):
+        load_profile(folder / "adt.toml")
+    (folder / "england-and-wales.csv").write_text("date,what,name\n2026-01-01,begins,ours\n")
+    with pytest.raises(ConfigurationError, match="must end it") as caught:
+        load(folder / "adt.toml")
+    assert caught.value.where == str(folder / "england-and-wales.csv")

@@ -64,6 +64,18 @@ _WRONG: dict[str, tuple[dict[str, object], str]] = {
     "a reference from a name without one": ({"reference/source": "file-name"}, "reference.source"),
     "an order by no column": ({"ordering/column": "user"}, "ordering.column"),
     "an order by an optional column": ({"ordering/column": "period"}, "ordering.column"),
+    "working days without a calendar": ({"calendar": None, "deadline": {"working_days": 1}}, "calendar"),
+    "files expected on working days without a calendar": ({"calendar": None, "expected": {"by": "17:00"}}, "calendar"),
+    "a calendar in another folder": ({"calendar": "../scotland"}, "calendar"),
+    "a deadline in the past": ({"deadline": {"working_days": -1}}, "deadline.working_days"),
+    "an hour that is none": ({"deadline": {"working_days": 1, "cut_off": "24:00"}}, "deadline.cut_off"),
+    "an hour without minutes": ({"expected": {"by": "17"}}, "expected.by"),
+    "days that are neither": ({"expected": {"by": "17:00", "days": "sundays"}}, "expected.days"),
+    "no files expected": ({"expected": {"by": "17:00", "files": 0}}, "expected.files"),
+    "nothing kept": ({"retention": {"sent_days": 0}}, "retention.sent_days"),
+    "kept for a thousand years": ({"retention": {"failed_days": 365000}}, "retention.failed_days"),
+    "the example of a name that does not fit": ({"file_name/example": "sample.txt"}, "file_name.example"),
+    "an empty example": ({"columns/period/example": ""}, "columns.6.example"),
     "the severity of no rule": ({"severities": {"csv.none": "warn"}}, "severities.csv.none"),
     "the severity of a firm rule": ({"severities": {"csv.nul": "warn"}}, "severities.csv.nul"),
     "a severity that is none": ({"severities": {"csv.empty-row": "ignore"}}, "severities.csv.empty-row"),
@@ -110,6 +122,19 @@ def test_a_profile_is_verified_when_name_day_and_version_are_filled_in() -> None
     assert not parse_profile(changed(tables("adt"), verified)).unverified
     for key in verified:
         assert parse_profile(changed(tables("adt"), verified | {key: ""})).unverified
+
+
+def test_time_is_said_in_days_and_hours() -> None:
+    timed = profile(
+        deadline={"working_days": 0, "cut_off": "00:00"},
+        expected={"by": "23:59", "files": 2},
+        retention={"sent_days": 400, "failed_days": 1},
+    )
+    without_calendar = profile(calendar=None, expected={"by": "17:00", "days": "every-day"})
+
+    assert (timed.deadline and timed.deadline.cut_off, timed.calendar) == ("00:00", "england-and-wales")
+    assert timed.retention.sent_days == 400
+    assert without_calendar.expected is not None
 
 
 def _keys(model: type[BaseModel]) -> set[str]:

@@ -1,8 +1,8 @@
 """The rules' hands: reads profiles, SRV lists and private copies, and leaves every decision to ``rules``.
 
-``load_profile`` reads a profile and the SRV list beside it, and reports everything wrong with either as one
-``ConfigurationError``. ``ProfileValidator`` streams a private copy through the rules; it follows no link, reads regular
-files only, changes nothing, and raises ``StorageFailure`` when the copy cannot be read.
+``load_profile`` reads a profile, the SRV list beside it and the calendar it names, and reports everything wrong with
+one of them as one ``ConfigurationError``. ``ProfileValidator`` streams a private copy through the rules; it follows no
+link, reads regular files only, changes nothing, and raises ``StorageFailure`` when the copy cannot be read.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from pathlib import Path
 
 from sealdrop.core.errors import ConfigurationError, Problem, StorageFailure
 from sealdrop.core.verdict import Verdict
+from sealdrop.rules.calendar_list import parse_calendar
 from sealdrop.rules.engine import check
 from sealdrop.rules.findings import printable
 from sealdrop.rules.identifiers import own_ids
 from sealdrop.rules.profile import Profile
 from sealdrop.rules.profile_parsing import parse_profile
 from sealdrop.rules.srv_list import SrvList, parse_srv_list
+from sealdrop.rules.working_days import Calendar
 
 CHUNK_BYTES = 256 * 1024
 MOST_CONFIGURATION_BYTES = 4 * 1024 * 1024  # of a profile or an SRV list; a larger file is not one
@@ -34,15 +36,21 @@ class LoadedProfile:
     Args:
         path: the TOML file it came from.
         srvs: the Service Reference Variants in use; empty when the profile names no list.
+        calendar: the holidays; None when the profile names no calendar.
     """
 
     profile: Profile
     srvs: SrvList
     path: Path
+    calendar: Calendar | None = None
 
 
-def load_profile(path: Path) -> LoadedProfile:
-    """Read a profile and the SRV list beside it.
+def load_profile(path: Path, calendars: Path | None = None) -> LoadedProfile:
+    """Read a profile and the data that it names.
+
+    Args:
+        path: the profile.
+        calendars: folder of the calendars that ship; a file of the same name beside the profile comes first.
 
     Raises:
         ConfigurationError: a file cannot be read or holds problems; all of that file's at once.
@@ -53,11 +61,16 @@ def load_profile(path: Path) -> LoadedProfile:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError([Problem(path="(file)", what=f"not TOML: {error}")], where=where) from error
     profile = parse_profile(data, where)
-    if profile.srv is None:
-        return LoadedProfile(profile=profile, srvs=SrvList(), path=path)
-    beside = path.parent / profile.srv.list
-    srvs = parse_srv_list([_configuration(beside, "srv.list", where)], printable(str(beside)))
-    return LoadedProfile(profile=profile, srvs=srvs, path=path)
+    srvs, calendar = SrvList(), None
+    if profile.srv is not None:
+        beside = path.parent / profile.srv.list
+        srvs = parse_srv_list([_configuration(beside, "srv.list", where)], printable(str(beside)))
+    if profile.calendar is not None:
+        holidays = path.parent / f"{profile.calendar}.csv"
+        if calendars is not None and not holidays.exists():
+            holidays = calendars / holidays.name
+        calendar = parse_calendar([_configuration(holidays, "calendar", where)], printable(str(holidays)))
+    return LoadedProfile(profile=profile, srvs=srvs, path=path, calendar=calendar)
 
 
 class ProfileValidator:

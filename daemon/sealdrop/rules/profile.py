@@ -3,8 +3,9 @@
 The models say what each key may be by itself: types are strict, unknown keys are errors. ``profile_parsing`` reads a
 TOML file's tables into a ``Profile`` and checks what no single key can tell.
 
-Only what concerns *one file by itself* stands in a profile. Routes, retention, approvals and deadlines are the main
-configuration's. Every key is explained in ``config/profiles/adt.toml``.
+A profile says what a kind of file *is* and what the world expects of it: its form, its rules, its deadline, when one is
+expected, how long it is kept. How files are delivered (keys, routes, patience) is the main configuration's. Every key
+is explained in ``config/profiles/adt.toml``.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ def _day(text: str) -> str:
 
 Name = Annotated[str, Field(min_length=1, max_length=64)]
 Regex = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_regex)]
+Clock = Annotated[str, Field(pattern=r"^(?:[01][0-9]|2[0-3]):[0-5][0-9]$")]  # in the United Kingdom
+Days = Annotated[int, Field(ge=1, le=36_500)]
 Bound = Annotated[int, Field(ge=1, le=_MOST)]
 
 
@@ -90,6 +93,7 @@ class Column(_Part):
     key: bool = False
     own: bool = False
     privacy: Literal["public", "masked", "secret"] = "masked"
+    example: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
 
     @property
     def ignores_case(self) -> bool:
@@ -117,6 +121,7 @@ class FileName(_Part):
     """The grammar of the name as dropped."""
 
     pattern: Regex = r".+"
+    example: Annotated[str, Field(min_length=1, max_length=255)] | None = None
 
 
 class Reference(_Part):
@@ -165,6 +170,28 @@ class ExitQuarantine(_Part):
     action: Name = "action"
 
 
+class Deadline(_Part):
+    """By when a file must have been delivered, counted from when it was dropped."""
+
+    working_days: Annotated[int, Field(ge=0, le=250)]
+    cut_off: Clock = "17:00"
+
+
+class Expected(_Part):
+    """When files of this kind are expected, so that one that does not come is noticed."""
+
+    by: Clock
+    days: Literal["working-days", "every-day"] = "working-days"
+    files: Annotated[int, Field(ge=1, le=10_000)] = 1
+
+
+class Retention(_Part):
+    """How long filed content is kept; without a number, until somebody removes it."""
+
+    sent_days: Days | None = None
+    failed_days: Days | None = None
+
+
 class Profile(_Part):
     """The whole description of one kind of file."""
 
@@ -187,6 +214,10 @@ class Profile(_Part):
     own: Own = Own()
     srv: SrvRules | None = None
     formula_cells: Literal["flag", "reject"] = "reject"
+    calendar: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")] | None = None
+    deadline: Deadline | None = None
+    expected: Expected | None = None
+    retention: Retention = Retention()
     severities: Mapping[str, Severity] = {}
     adt: Adt = Adt()
     exit_quarantine: ExitQuarantine = ExitQuarantine()

@@ -46,6 +46,7 @@ def parse_profile(data: Mapping[str, object], where: str = "") -> Profile:
         *_kind(profile),
         *_identity(profile),
         *_severities(profile),
+        *_time(profile),
     ]
     if problems:
         raise ConfigurationError(problems, where=where)
@@ -167,3 +168,13 @@ def _severities(profile: Profile) -> Iterator[Problem]:
             yield Problem(path=f"severities.{name}", what="no such rule")
         elif not rule.adjustable:
             yield Problem(path=f"severities.{name}", what="the severity of this rule cannot be adjusted")
+
+
+def _time(profile: Profile) -> Iterator[Problem]:
+    counts = profile.deadline or (profile.expected and profile.expected.days == "working-days")
+    if counts and profile.calendar is None:
+        hint = 'Write calendar = "england-and-wales" or "scotland".'
+        yield Problem(path="calendar", what="working days are counted, and there is no calendar", hint=hint)
+    example = profile.file_name.example
+    if example is not None and not re.fullmatch(profile.file_name.pattern, example):
+        yield Problem(path="file_name.example", what="does not fit the pattern")

@@ -27,7 +27,7 @@ from sealdrop.flow.setup import DuplicatePolicy, KindSetup, OutboxSetup, RouteSe
 from sealdrop.ports.clock import Clock
 from sealdrop.ports.intake import Outbox
 from sealdrop.ports.transport import Transport
-from sealdrop.shipped import profile_path
+from sealdrop.shipped import calendars, profile_path
 
 
 def make_setup(settings: config.Settings, config_dir: Path, clock: Clock) -> Setup:
@@ -121,7 +121,7 @@ def make_validator(settings: config.Settings, name: str, config_dir: Path) -> Pr
     """
     kind = settings.kinds[name]
     path = profile_path(kind.profile, config_dir, setting=f"kinds.{name}.profile")
-    return ProfileValidator(load_profile(path), own_user_ids=kind.own_user_ids)
+    return ProfileValidator(load_profile(path, calendars()), own_user_ids=kind.own_user_ids)
 
 
 def make_sealer(settings: config.Settings, name: str) -> GnupgSealer:
