@@ -44,7 +44,7 @@ def verify(
             typer.echo(f"and {report.suppressed} more problems")
         if report.head is not None:
             typer.echo(f"head: {checking.head_text(report.head)}")
-        if not report.head_checked:
+        if report.ok and not report.head_checked:
             typer.echo("Keep the head elsewhere and give it with --head: only so does a cut tail show.")
         typer.echo("The ledger verifies." if report.ok else "The ledger does NOT verify.")
     if not report.ok:

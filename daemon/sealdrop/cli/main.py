@@ -54,7 +54,10 @@ def _root(
 def main() -> None:
     """Run the command and leave with its exit code."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()  # here, where a reader that has left is no error, and not when the interpreter ends
     except SealdropError as error:
         print_error(error)
         sys.exit(exit_of(error))
