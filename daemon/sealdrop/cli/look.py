@@ -1,4 +1,4 @@
-"""Commands that look: `status`, `list`, `show`, `keys`. They change nothing and need no agent."""
+"""Commands that look: `status`, `list`, `show`, `keys`. They change nothing; the agent answers, or else the disk."""
 
 from __future__ import annotations
 
@@ -156,9 +156,9 @@ def _digest(record: Any) -> str:  # noqa: ANN401 - JSON
 
 def keys(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:  # noqa: FBT002 - a flag
     """List the keys in use and when they end. Leaves with 1 when one may not be used."""
-    from sealdrop.wiring import checking  # noqa: PLC0415 - quick start, see main
+    from sealdrop.wiring import asking  # noqa: PLC0415 - quick start, see main
 
-    answer: Any = checking.keys(config)
+    answer: Any = asking.keys(config)
     if as_json:
         print_json(answer)
     else:

@@ -12,6 +12,23 @@ from sealdrop.wiring.folders import ledger_path, socket_path
 from sealdrop.wiring.verbs import READING, read_only
 
 
+def keys(path: Path) -> Plain:
+    """Return the keys in use: of the agent that runs, which alone holds its credentials, else as configured.
+
+    Raises:
+        ConfigurationError: the configuration or a key file will not do.
+        NotRunning: no agent runs, and the service manager hands the keys to it alone.
+        SealdropError: the agent refused or failed.
+    """
+    settings = config.load(path)
+    try:
+        return ControlClient(socket_path(settings)).call("keys")
+    except NotRunning:
+        from sealdrop.wiring import checking  # noqa: PLC0415 - costs time, and only without an agent
+
+        return checking.keys(path)
+
+
 def ask(path: Path, verb: str, **arguments: Plain) -> Plain:
     """Ask the agent, or the ledger when no agent runs and the ledger can answer.
 

@@ -14,7 +14,15 @@ from sealdrop.adapters.clock import SystemClock
 from sealdrop.adapters.ledger import Head, VerifyReport, verify
 from sealdrop.adapters.validator import ProfileValidator, load_profile
 from sealdrop.core.codec import Plain, to_plain
-from sealdrop.core.errors import ConfigurationError, KeyUnusable, LedgerBroken, Problem, Refused, StorageFailure
+from sealdrop.core.errors import (
+    ConfigurationError,
+    KeyUnusable,
+    LedgerBroken,
+    NotRunning,
+    Problem,
+    Refused,
+    StorageFailure,
+)
 from sealdrop.rules.report import Subject, report_json, report_text
 from sealdrop.shipped import profile_path
 from sealdrop.wiring.folders import ledger_path
@@ -33,12 +41,18 @@ class FileAnswer:
 
 
 def keys(path: Path) -> Plain:
-    """Return the keys in use, with their problems and warnings.
+    """Return the configured keys, with their problems and warnings.
 
     Raises:
         ConfigurationError: the configuration or a key file will not do.
+        NotRunning: the service manager alone hands them over, and it does not run us.
     """
     settings = config.load(path)
+    for name, one in settings.keys.items():
+        if _out_of_reach(one.signer_key, one.passphrase):
+            what = "no agent runs here, and the service manager hands the credentials of these keys to it alone"
+            hint = "Start it (systemctl start sealdrop), then ask again: it answers for the keys it uses"
+            raise NotRunning(what, where=f"keys.{name}", hint=hint)
     now = SystemClock().now()
     found: list[Plain] = []
     for name in settings.keys:

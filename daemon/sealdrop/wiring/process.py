@@ -32,7 +32,7 @@ from sealdrop.flow.operations import Operations
 from sealdrop.flow.setup import Setup
 from sealdrop.ports.people import Meter
 from sealdrop.wiring.folders import ledger_path, make_folders, socket_path
-from sealdrop.wiring.setup import make_setup
+from sealdrop.wiring.setup import keys_in_use, make_setup
 from sealdrop.wiring.verbs import verbs
 
 
@@ -90,7 +90,9 @@ def serve(path: Path) -> None:
         )
         server = ControlServer(
             socket_path(settings),
-            verbs(Operations(agent, world.ledger), world.ledger),
+            verbs(
+                Operations(agent, world.ledger), world.ledger, lambda: keys_in_use(agent.line.setup, world.clock.now())
+            ),
             read_group=settings.control.read_group,
             admin_group=settings.control.admin_group,
             journal=world.journal,

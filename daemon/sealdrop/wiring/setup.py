@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -26,6 +26,7 @@ from sealdrop.core.retry import RetryPolicy
 from sealdrop.flow.setup import DuplicatePolicy, KindSetup, OutboxSetup, RouteSetup, Setup
 from sealdrop.ports.clock import Clock
 from sealdrop.ports.intake import Outbox
+from sealdrop.ports.sealing import KeyInfo
 from sealdrop.ports.transport import Transport
 from sealdrop.shipped import calendars, profile_path
 
@@ -69,6 +70,12 @@ def make_setup(settings: config.Settings, config_dir: Path, clock: Clock) -> Set
         )
         undo.pop_all()
     return setup
+
+
+def keys_in_use(setup: Setup, at: datetime) -> list[KeyInfo]:
+    """Return the keys that some kind uses, each key set once, with what is to be said of them as of ``at``."""
+    sealers = {kind.key_set: kind.sealer for kind in setup.kinds.values()}
+    return [key for sealer in sealers.values() for key in sealer.keys(at)]
 
 
 def cores() -> int:

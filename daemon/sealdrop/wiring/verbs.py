@@ -5,7 +5,7 @@ Reading verbs answer alike from a running agent and from the ledger alone (``rea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from sealdrop.adapters.control import Request, Verb
 from sealdrop.adapters.journal import sentence
@@ -15,23 +15,26 @@ from sealdrop.core.submission import SubmissionId
 from sealdrop.flow import views
 from sealdrop.flow.operations import Detail, Operations, Status, detail
 from sealdrop.ports.ledger import LedgerReader
+from sealdrop.ports.sealing import KeyInfo
 
 #: Verbs that the ledger alone can answer while no agent runs.
 READING = frozenset({"status", "list", "show"})
 MOST_LISTED = 1000
 
 
-def verbs(operations: Operations, ledger: LedgerReader) -> Mapping[str, Verb]:
+def verbs(operations: Operations, ledger: LedgerReader, keys: Callable[[], Sequence[KeyInfo]]) -> Mapping[str, Verb]:
     """Return what the running agent answers.
 
     Args:
         operations: what is possible.
         ledger: for listings.
+        keys: tells the keys in use now.
     """
     return {
         "status": Verb(admin=False, handler=lambda _: to_plain(operations.status())),
         "list": Verb(admin=False, handler=lambda request: _list(ledger, request.arguments, operations.waits_for)),
         "show": Verb(admin=False, handler=lambda request: _detail(operations.show(_text(request, "submission")))),
+        "keys": Verb(admin=False, handler=lambda _: to_plain(list(keys()))),
         "retry": Verb(admin=True, handler=lambda request: _retry(operations, request)),
         "retry-route": Verb(admin=True, handler=lambda request: _retry_route(operations, request)),
     }
