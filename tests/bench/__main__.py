@@ -1,13 +1,19 @@
-"""Run one benchmark with its options, or all of them: ``python -m bench [single_file | backlog | big_file | idle]``."""
+"""Run one benchmark with its options, or all: ``python -m bench [single_file | backlog | big_file | idle | rows]``."""
 
 from __future__ import annotations
 
 import sys
 
-from bench import backlog, big_file, idle, single_file
+from bench import backlog, big_file, idle, rows, single_file
 from bench.runner import say
 
-BENCHES = {"single_file": single_file.main, "backlog": backlog.main, "big_file": big_file.main, "idle": idle.main}
+BENCHES = {
+    "single_file": single_file.main,
+    "backlog": backlog.main,
+    "big_file": big_file.main,
+    "idle": idle.main,
+    "rows": rows.main,
+}
 
 
 def main() -> int:

@@ -75,7 +75,7 @@ class Sample:
             profile=parse_profile(changed(tables(self.kind), self.changes)),
             srvs=srvs(),
             own=own_ids(self.own),
-            chunks=[self.data] if chunks is None else chunks,
+            chunks=lambda: [self.data] if chunks is None else chunks,
             file_name=self.name,
             size=len(self.data) if self.size is None else self.size,
             block_bytes=block_bytes,

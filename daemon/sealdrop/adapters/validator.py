@@ -106,7 +106,7 @@ class ProfileValidator:
                     profile=self.profile,
                     srvs=self._srvs,
                     own=self._own,
-                    chunks=_chunks(descriptor),
+                    chunks=lambda: _chunks(descriptor),
                     file_name=file_name,
                     size=facts.st_size,
                 )
@@ -118,6 +118,7 @@ class ProfileValidator:
 
 
 def _chunks(descriptor: int) -> Iterator[bytes]:
+    os.lseek(descriptor, 0, os.SEEK_SET)
     while chunk := os.read(descriptor, CHUNK_BYTES):
         yield chunk
 

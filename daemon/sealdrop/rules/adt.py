@@ -7,11 +7,12 @@ Whether a warning threshold may equal the quarantine threshold is not known, so 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from operator import gt
 
 from sealdrop.rules.findings import Complaint, policy_severity
 from sealdrop.rules.profile import Adt
-from sealdrop.rules.rows import Block, Explain, Row, Uniqueness, duplicate_key
+from sealdrop.rules.rows import Block, Explain, Key, Row, Uniqueness, duplicate_key
 from sealdrop.rules.srv_list import SrvList
 
 
@@ -72,19 +73,29 @@ class Eligibility:
         return not role or variant is None or not variant.user_roles or role.upper() in variant.user_roles
 
 
-def uniqueness(columns: Sequence[str], names: Adt, srvs: SrvList) -> Uniqueness:
-    """Return the uniqueness rule of an ADT File, which suspects 7.10 saved as 7.1 behind a second 7.1."""
+def uniqueness(columns: Sequence[str], doubtful: AbstractSet[int], names: Adt, srvs: SrvList) -> Uniqueness:
+    """Return the uniqueness rule of an ADT File, which suspects 7.10 saved as 7.1 behind a second 7.1.
+
+    ``columns`` and ``doubtful`` are those of ``Uniqueness``.
+    """
     plain = duplicate_key(columns)
 
+    def shorter(key: Key) -> Key | None:
+        place = columns.index(names.srv)
+        return (*key[:place], key[place][:-1], *key[place + 1 :]) if key[place].endswith("0") else None
+
     def explain(row: Row, first: int) -> Complaint:
-        if names.srv in columns:
-            longer = f"{row.values.get(names.srv, '')}0"
-            key = tuple(longer if name == names.srv else row.values.get(name, "") for name in columns)
-            if longer in srvs and key not in rule:
-                message = f"the same as in line {first}; was one of them saved as a number and lost its last zero?"
-                return Complaint(rule="sheet.doubled-srv", message=message, column=names.srv)
+        longer = f"{row.values.get(names.srv, '')}0"
+        key = tuple(longer if name == names.srv else row.values.get(name, "") for name in columns)
+        if longer in srvs and key not in rule:
+            message = f"the same as in line {first}; was one of them saved as a number and lost its last zero?"
+            return Complaint(rule="sheet.doubled-srv", message=message, column=names.srv)
         return plain(row, first)
 
     checked: Explain = explain
-    rule = Uniqueness(columns, checked)
+    rule = (
+        Uniqueness(columns, doubtful, checked, shorter)
+        if names.srv in columns
+        else Uniqueness(columns, doubtful, plain)
+    )
     return rule

@@ -1,8 +1,8 @@
 """A stream of bytes to a verdict: the one entry to the rules.
 
-``check`` reads once, from the first byte to the last or to the first thing after which nothing sensible can follow, and
-always returns a verdict, whatever the bytes are. Memory does not depend on the file's size, except for what the rules
-over rows must remember (see ``rows``), which the profile's bounds limit.
+``check`` reads from the first byte to the last or to the first thing after which nothing sensible can follow, and
+always returns a verdict, whatever the bytes are. It reads a second time when keys seem to repeat, to find out where
+(``sieve``); the second verdict is then the answer. Memory depends neither on the file's size nor on its number of rows.
 
 Rows come in runs. A run in which every distinct value is sound and every rule over rows passes is taken as a block, at
 the speed of sets and ``zip``; any other run goes row by row, and only there are findings made. Both ways agree.
@@ -11,7 +11,8 @@ the speed of sets and ``zip``; any other run goes row by row, and only there are
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from sealdrop.core.verdict import Verdict
 from sealdrop.rules import adt
@@ -23,7 +24,18 @@ from sealdrop.rules.identifiers import OwnIds
 from sealdrop.rules.layout import Positions, lay_out, without_header, wrong_delimiter
 from sealdrop.rules.lines import BLOCK_BYTES, Fault
 from sealdrop.rules.profile import Column, Profile
-from sealdrop.rules.rows import Block, Comparing, OneReference, OrderingKeys, Row, RowRule, Uniqueness, duplicate_key
+from sealdrop.rules.rows import (
+    Block,
+    Comparing,
+    OneReference,
+    OrderingKeys,
+    Row,
+    RowRule,
+    Sifting,
+    Uniqueness,
+    duplicate_key,
+)
+from sealdrop.rules.sieve import Sieve
 from sealdrop.rules.srv_list import SrvList
 from sealdrop.rules.trailer import Trailing
 
@@ -33,7 +45,7 @@ def check(
     profile: Profile,
     srvs: SrvList,
     own: OwnIds,
-    chunks: Iterable[bytes],
+    chunks: Callable[[], Iterable[bytes]],
     file_name: str,
     size: int,
     block_bytes: int = BLOCK_BYTES,
@@ -44,18 +56,58 @@ def check(
         profile: what a file of this kind must be.
         srvs: the Service Reference Variants in use.
         own: User IDs that are ours, from the profile and the configuration together.
-        chunks: the file, in chunks of any size.
+        chunks: called for each reading; gives the same file, in chunks of any size.
         file_name: as dropped.
         size: bytes of the file, for the bound on it.
         block_bytes: how much is read at a time; it never changes the verdict.
     """
-    return _Examination(profile, srvs, own).run(chunks, file_name, size, block_bytes)
+    keys = _keys(profile)
+    sieves = [Sieve(size, len(keys)) for _ in keys]
+    sifting: list[RowRule] = [Sifting(columns, sieve) for columns, sieve in zip(keys, sieves, strict=True)]
+    verdict = _Examination(profile, srvs, own, sifting).run(chunks(), file_name, size, block_bytes)
+    doubtful = [sieve.doubtful for sieve in sieves]
+    if not any(doubtful):
+        return verdict
+    overflowed = any(sieve.overflowed for sieve in sieves)
+    del sieves, sifting  # their tables
+    comparing = _comparing(profile, srvs, doubtful)
+    second = _Examination(profile, srvs, own, comparing, overflowed=overflowed)
+    return second.run(chunks(), file_name, size, block_bytes)
+
+
+def _keys(profile: Profile) -> list[list[str]]:
+    """Return the columns in which together rows must differ, once for each rule that says so."""
+    keys = [column.name for column in profile.columns if column.key]
+    named = profile.exit_quarantine
+    decided = [[named.event_reference, named.request_id]] if profile.kind == "exit-quarantine" else []
+    return decided + ([keys] if keys else [])
+
+
+def _comparing(profile: Profile, srvs: SrvList, doubtful: Sequence[AbstractSet[int]]) -> list[RowRule]:
+    """Return the rules that compare rows by ``_keys``, which may repeat as ``doubtful`` says."""
+    rules: list[RowRule] = []
+    if profile.kind == "exit-quarantine":
+        rules.append(Decisions(profile.exit_quarantine, doubtful[0]))
+    keys = [column.name for column in profile.columns if column.key]
+    if keys and profile.kind == "adt":
+        rules.append(adt.uniqueness(keys, doubtful[-1], profile.adt, srvs))
+    elif keys:
+        rules.append(Uniqueness(keys, doubtful[-1], duplicate_key(keys)))
+    return rules
 
 
 class _Examination:
-    """The state of one reading."""
+    """The state of one reading.
 
-    def __init__(self, profile: Profile, srvs: SrvList, own: OwnIds) -> None:
+    Args:
+        profile, srvs, own: as of ``check``.
+        comparing: rules of this reading that compare rows with each other.
+        overflowed: they cannot know all rows that they must.
+    """
+
+    def __init__(
+        self, profile: Profile, srvs: SrvList, own: OwnIds, comparing: Sequence[RowRule], *, overflowed: bool = False
+    ) -> None:
         self._profile = profile
         self._srvs = srvs
         self._own = own
@@ -72,7 +124,8 @@ class _Examination:
         )
         self._reference = OneReference(profile.reference.column) if profile.reference.source == "column" else None
         self._named_reference: str | None = None
-        self._rules = self._row_rules()
+        self._rules = self._row_rules(comparing)
+        self._overflowed = overflowed
 
     def run(self, chunks: Iterable[bytes], file_name: str, size: int, block_bytes: int) -> Verdict:
         if self._before(file_name, size) and self._read(chunks, block_bytes):
@@ -105,19 +158,15 @@ class _Examination:
     def _compile(self, column: Column) -> Cell:
         return Cell(column, self._profile, self._srvs, self._own)
 
-    def _row_rules(self) -> list[RowRule]:
+    def _row_rules(self, comparing: Sequence[RowRule]) -> list[RowRule]:
         profile = self._profile
         rules: list[RowRule] = [
             Comparing(comparison, integers=self._cells[comparison.left].column.type == "integer")
             for comparison in profile.compare
         ]
-        keys = [column.name for column in profile.columns if column.key]
         if profile.kind == "adt":
             rules += [adt.Thresholds(profile.adt), adt.Eligibility(profile.adt, self._srvs)]
-            rules += [adt.uniqueness(keys, profile.adt, self._srvs)] if keys else []
-        else:
-            rules += [Decisions(profile.exit_quarantine)] if profile.kind == "exit-quarantine" else []
-            rules += [Uniqueness(keys, duplicate_key(keys))] if keys else []
+        rules += comparing
         rules += [self._reference] if self._reference else []
         return [*rules, self._ordering]
 
@@ -151,6 +200,9 @@ class _Examination:
         if self._records < profile.bounds.min_rows:
             message = f"{self._records} data rows, fewer than {profile.bounds.min_rows}"
             self._findings.add(Complaint(rule="row.too-few", message=message))
+        if self._overflowed:
+            message = "so many rows seem to share a key that they cannot all be compared"
+            self._findings.add(Complaint(rule="row.too-many", message=message))
         if self._trailing:
             for complaint in self._trailing.end():
                 self._findings.add(complaint)

@@ -9,30 +9,34 @@ released need the ledger and are not here.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 
 from sealdrop.rules.findings import Complaint
 from sealdrop.rules.profile import ExitQuarantine
-from sealdrop.rules.rows import Block, Key, Row
+from sealdrop.rules.rows import Block, Key, Row, keys_of
 
 
 class Decisions:
-    """Remembers the line and the action of every communication: about 400 bytes for each row."""
+    """Remembers the line and the action of every communication that may occur twice.
 
-    def __init__(self, names: ExitQuarantine) -> None:
+    Args:
+        names: the columns of an Exit Quarantine file.
+        doubtful: hashes of the ``columns`` of communications that may occur twice.
+    """
+
+    def __init__(self, names: ExitQuarantine, doubtful: AbstractSet[int]) -> None:
+        self._doubtful = doubtful
         self._event = names.event_reference
         self._request = names.request_id
         self._action = names.action
         self._decided: dict[Key, tuple[int, str]] = {}
 
     def passes(self, block: Block) -> bool:
-        """Tell whether no communication of the block occurs twice."""
-        keys = set(self._keys(block))
-        return len(keys) == len(block.lines) and self._decided.keys().isdisjoint(keys)
+        """Tell whether no communication of the block may occur twice."""
+        return self._doubtful.isdisjoint(map(hash, keys_of(block, (self._event, self._request))))
 
     def note(self, block: Block) -> None:
-        """Remember the decisions."""
-        decisions = zip(block.lines, block.columns[self._action], strict=True)
-        self._decided.update(zip(self._keys(block), decisions, strict=True))
+        """Nothing is remembered of communications that occur once."""
 
     def row(self, row: Row) -> Iterator[Complaint]:
         """Judge one row."""
@@ -40,6 +44,8 @@ class Decisions:
         if request is None or action is None or self._event in row.unreadable:
             return
         key = (row.values.get(self._event, ""), request)
+        if hash(key) not in self._doubtful:
+            return
         line, earlier = self._decided.setdefault(key, (row.line, action))
         if line == row.line:
             return
@@ -49,7 +55,3 @@ class Decisions:
         else:
             message = f"line {line} decides differently about the same communication"
             yield Complaint(rule="eq.contradiction", message=message, column=self._action)
-
-    def _keys(self, block: Block) -> Iterator[Key]:
-        events = block.columns.get(self._event) or [""] * len(block.lines)
-        return zip(events, block.columns[self._request], strict=True)

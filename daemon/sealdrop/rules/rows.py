@@ -5,13 +5,15 @@ A ``RowRule`` can look at rows in two ways. For speed it is asked of a *block* o
 passes, each is told to ``note`` the block. Otherwise each row of the block goes through ``row``, which judges and notes
 it. The two ways must agree on every file; a property test holds them to it.
 
-Memory: ``Uniqueness`` keeps the normalised key and line of every row (about 200 bytes each), which ``bounds.rows``
-limits; ``OrderingKeys`` keeps distinct keys up to ``bounds.ordering_keys``.
+A file is read a second time when keys seem to repeat (``sieve``), with every rule made anew, so a rule is made for one
+reading and never outlives it. Memory: ``Sifting`` has a table of fixed size, ``Uniqueness`` keeps doubtful keys only,
+``OrderingKeys`` distinct keys up to ``bounds.ordering_keys``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from operator import le, lt
 from typing import Any, Protocol
@@ -19,6 +21,7 @@ from typing import Any, Protocol
 from sealdrop.rules.cells import moment_of
 from sealdrop.rules.findings import Complaint
 from sealdrop.rules.profile import Comparison
+from sealdrop.rules.sieve import Sieve
 
 Key = tuple[str, ...]
 
@@ -90,47 +93,91 @@ class Comparing:
         return not left or not right or bool(self._holds(self._read(left), self._read(right)))
 
 
-Explain = Callable[[Row, int], Complaint]
-
-
-class Uniqueness:
-    """Rows differ in their key.
+class Sifting:
+    """Finds out, in a first reading, which keys may occur twice; it has nothing to say itself.
 
     Args:
         columns: the columns that make up the key; of one that a file leaves out, every cell counts as empty.
-        explain: what to say of a row whose key an earlier line has.
+        sieve: takes the keys' hashes.
     """
 
-    def __init__(self, columns: Sequence[str], explain: Explain) -> None:
+    def __init__(self, columns: Sequence[str], sieve: Sieve) -> None:
         self._columns = tuple(columns)
+        self._sieve = sieve
+
+    def passes(self, _block: Block) -> bool:
+        """Tell that nothing is said of any row."""
+        return True
+
+    def note(self, block: Block) -> None:
+        """Sift the keys."""
+        self._sieve.sift(map(hash, keys_of(block, self._columns)))
+
+    def row(self, row: Row) -> Iterator[Complaint]:
+        """Sift one key."""
+        if row.unreadable.isdisjoint(self._columns):
+            self._sieve.sift([hash(key_of(row, self._columns))])
+        return iter(())
+
+
+Explain = Callable[[Row, int], Complaint]
+Kin = Callable[[Key], Key | None]
+
+
+class Uniqueness:
+    """Rows differ in their key; for a second reading, which knows what is doubtful.
+
+    Args:
+        columns: as of ``Sifting``.
+        doubtful: hashes of the keys that may occur twice.
+        explain: what to say of a row whose key an earlier line has.
+        kin: names another key; where that is doubtful, ``explain`` may ask for this one.
+    """
+
+    def __init__(
+        self, columns: Sequence[str], doubtful: AbstractSet[int], explain: Explain, kin: Kin = lambda _key: None
+    ) -> None:
+        self._columns = tuple(columns)
+        self._doubtful = doubtful
         self._explain = explain
+        self._kin = kin
         self._lines: dict[Key, int] = {}
 
     def passes(self, block: Block) -> bool:
-        """Tell whether every key is new and none occurs twice."""
-        keys = set(self._keys(block))
-        return len(keys) == len(block.lines) and self._lines.keys().isdisjoint(keys)
+        """Tell whether no key of the block is doubtful."""
+        return self._doubtful.isdisjoint(map(hash, keys_of(block, self._columns)))
 
     def note(self, block: Block) -> None:
-        """Remember the keys."""
-        self._lines.update(zip(self._keys(block), block.lines, strict=True))
+        """Remember keys that are kin of doubtful ones."""
+        for key, line in zip(keys_of(block, self._columns), block.lines, strict=True):
+            if hash(self._kin(key)) in self._doubtful:
+                self._lines.setdefault(key, line)
 
     def row(self, row: Row) -> Iterator[Complaint]:
         """Judge one row."""
         if not row.unreadable.isdisjoint(self._columns):
             return
-        key = tuple(row.values.get(column, "") for column in self._columns)
+        key = key_of(row, self._columns)
+        if hash(key) not in self._doubtful and hash(self._kin(key)) not in self._doubtful:
+            return
         first = self._lines.setdefault(key, row.line)
         if first != row.line:
             yield self._explain(row, first)
 
     def __contains__(self, key: Key) -> bool:
-        """Tell whether a row so far has this key."""
+        """Tell whether a row so far has this key, of those that are kin of doubtful ones."""
         return key in self._lines
 
-    def _keys(self, block: Block) -> Iterator[Key]:
-        empty = [""] * len(block.lines)
-        return zip(*(block.columns.get(column, empty) for column in self._columns), strict=True)
+
+def keys_of(block: Block, columns: Sequence[str]) -> Iterator[Key]:
+    """Return the key of each row of a block."""
+    empty = [""] * len(block.lines)
+    return zip(*(block.columns.get(column, empty) for column in columns), strict=True)
+
+
+def key_of(row: Row, columns: Sequence[str]) -> Key:
+    """Return the key of one row."""
+    return tuple(row.values.get(column, "") for column in columns)
 
 
 def duplicate_key(columns: Sequence[str]) -> Explain:
