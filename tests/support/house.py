@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -138,7 +139,7 @@ class House:
         if self._changes:
             values = tomllib.loads(text)
             for path, value in self._changes.items():
-                _set(values, path.split("."), value)
+                _set(values, path.split("."), deepcopy(value))  # a later path may lead into it
             text = document(values)
         self.config.write_text(text)
 

@@ -24,8 +24,8 @@ from sealdrop.core.errors import (
     StorageFailure,
 )
 from sealdrop.rules.report import Subject, report_json, report_text
-from sealdrop.shipped import profile_path
-from sealdrop.wiring.folders import ledger_path
+from sealdrop.shipped import calendars, profile_path
+from sealdrop.wiring.folders import ledger_path, ledger_to_read
 from sealdrop.wiring.setup import make_route, make_sealer, make_validator
 
 HEAD_WORDS = 4
@@ -150,7 +150,7 @@ def check_file(path: Path, file: Path, *, kind: str | None, profile: str | None)
         StorageFailure: the file cannot be read.
     """
     if profile is not None:
-        validator = ProfileValidator(load_profile(profile_path(profile, Path.cwd())))
+        validator = ProfileValidator(load_profile(profile_path(profile, Path.cwd()), calendars()))
     else:
         settings = config.load(path)
         if kind not in settings.kinds:
@@ -176,12 +176,14 @@ def verify_ledger(path: Path, head: str | None) -> VerifyReport:
     Raises:
         ConfigurationError: the configuration is bad, or ``head`` is no head.
         LedgerBroken: the file is no ledger at all, or is not there.
+        Refused: this user may not read it.
     """
     settings = config.load(path)
-    if not ledger_path(settings).exists():
+    ledger = ledger_to_read(settings)
+    if ledger is None:
         hint = "An agent that has run made one: if it ran, find out who removed the file"
         raise LedgerBroken("there is no ledger", where=str(ledger_path(settings)), hint=hint)
-    return verify(ledger_path(settings), expected=parse_head(head) if head is not None else None)
+    return verify(ledger, expected=parse_head(head) if head is not None else None)
 
 
 def head_text(head: Head) -> str:
