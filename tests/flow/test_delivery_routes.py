@@ -10,6 +10,7 @@ import pytest
 from sealdrop.core import events as ev
 from sealdrop.core.holds import HoldReason
 from sealdrop.core.lifecycle import Record, State
+from sealdrop.core.submission import SubmissionId
 from sealdrop.flow.line import make_desk, make_line
 from sealdrop.flow.once import Once
 from sealdrop.flow.operations import Operations
@@ -303,3 +304,43 @@ def test_what_landed_in_part_is_held_and_finished_by_a_retry(house: FakeHouse) -
 
     assert house.record("a.csv").state is State.SENT
     assert len(house.far.appearances) == len(portal.appearances) == 1
+
+
+# -- watching ---------------------------------------------------------------------------------------------------
+
+
+class Bar:
+    """``ports.people.Meter`` that remembers how far uploads were."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, int, int]] = []
+
+    def moved(self, submission: SubmissionId, file_name: str, done: int, total: int) -> None:  # noqa: ARG002 - the port
+        self.seen.append((file_name, done, total))
+
+
+def test_somebody_may_watch_an_upload_get_on(house: FakeHouse) -> None:
+    bar = Bar()
+    drop(house)
+    Once(replace(house.world, meter=bar), house.setup, pause=house.clock.pass_seconds, patience=0).run()
+
+    seal = house.record("a.csv").seal
+    assert seal is not None
+    assert bar.seen == [("a.csv", 1, seal.size), ("a.csv", seal.size, seal.size)]
+
+
+def test_of_two_workers_at_a_rested_gate_one_makes_the_trial_and_the_other_waits(house: FakeHouse) -> None:
+    house.far.faults.append(Fault.UNREACHABLE)
+    drop(house, "a.csv")
+    drop(house, "b.csv")
+    run = house.run()
+    house.clock.pass_seconds(10)
+    first, second = run.desk.board.take_any(), run.desk.board.take_any()
+    assert first is not None
+    assert second is not None
+    house.far.on_upload = lambda: run.line.pipeline.work(second)
+
+    run.line.pipeline.work(first)
+
+    assert len(house.far.appearances) == 1
+    assert run.desk.board.take_any() is not None

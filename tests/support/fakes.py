@@ -135,9 +135,12 @@ class ListJournal:
     def __init__(self) -> None:
         self.events: list[Committed] = []
         self.notices: list[Notice] = []
+        self.broken: Exception | None = None  # a journal that breaks its contract
 
     def committed(self, committed: Committed) -> None:
         self.events.append(committed)
+        if self.broken is not None and committed.record is not None:
+            raise self.broken
 
     def notice(self, kind: str, text: str, *, urgent: bool = False, **fields: str | int) -> None:
         self.notices.append(Notice(kind=kind, text=text, urgent=urgent, fields=fields))

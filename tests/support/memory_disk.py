@@ -29,6 +29,15 @@ class Fuse:
         """Let the process die after so many more steps."""
         self._left = steps
 
+    def blow(self, where: str) -> None:
+        """Let the process die here and now.
+
+        Raises:
+            Died: always.
+        """
+        self._left = 0
+        self.burn(where)
+
     def put_out(self) -> None:
         """Start a new process: it does not die."""
         self._left = None

@@ -1,7 +1,7 @@
 """The crew: worker threads, a few for each lane of the board.
 
-A worker takes a job, does it, takes the next. A failure of our own storage ends the crew: the first such error is kept
-and ``on_failure`` is called once. Workers leave when the board closes; each finishes the job in its hand.
+A worker takes a job, does it, takes the next. What the pipeline lets through, a failure of our own storage, is handed
+to ``on_failure`` and ends the worker. Workers leave when the board closes; each finishes the job in its hand.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from sealdrop.core.errors import StorageFailure
 from sealdrop.flow.board import Board
 from sealdrop.flow.jobs import CHECK, SEAL, route_lane
 from sealdrop.flow.pipeline import Pipeline
@@ -62,9 +61,6 @@ class Crew:
         while (job := self._board.take(lane)) is not None:
             try:
                 self._pipeline.work(job)
-            except StorageFailure as error:
-                self._on_failure(error)
-                return
             except Exception as error:  # noqa: BLE001 - a worker that dies silently would stall its lane for ever
                 self._on_failure(error)
                 return

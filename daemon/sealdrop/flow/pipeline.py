@@ -100,8 +100,12 @@ class Pipeline:
             return
         except StorageFailure:
             raise
-        except Exception as error:  # noqa: BLE001 - as above; without a record there is nothing to hold
-            self._say_fault(error)
+        except Exception as error:  # noqa: BLE001 - as above
+            booked = self._books.ledger.record(arrival.claimed.submission)
+            if booked is not None:
+                self._fault(booked, error)
+                return
+            self._say_fault(error)  # without a record there is nothing to hold
             self._board.arrive(replace(arrival, tries=tries), after=LONGEST_PAUSE)
             return
         if record is None:

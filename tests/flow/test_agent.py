@@ -1,0 +1,428 @@
+"""The agent: starts, sweeps, reloads, stops, and tells its supervisor the truth."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+
+from sealdrop.core import events as ev
+from sealdrop.core.errors import ConfigurationError, Problem, StorageFailure
+from sealdrop.core.lifecycle import State
+from sealdrop.flow.agent import Agent
+from sealdrop.flow.operations import Operations
+from sealdrop.flow.setup import Setup
+from sealdrop.ports.ledger import AGENT_STREAM
+from support.fake_house import FakeHouse, make_route
+from support.fakes import FakeHints, ManualSchedule, RecordingSupervisor
+from support.far_end import FarEnd, Fault
+from support.memory_spool import ROOT
+from support.waiting import wait_until
+
+
+class Service:
+    """An agent running in a thread over a house of fakes."""
+
+    def __init__(self, house: FakeHouse, stop_seconds: float = 10.0) -> None:
+        self.house = house
+        self.hints = FakeHints()
+        house.change(hints=(self.hints,))
+        self.supervisor = RecordingSupervisor()
+        self.schedule = ManualSchedule()
+        self.next_setup: Setup | Exception = house.setup
+        self.agent = Agent(
+            house.world,
+            house.setup,
+            supervisor=self.supervisor,
+            schedule=self.schedule,
+            load=self._load,
+            stop_seconds=stop_seconds,
+        )
+        self.failure: BaseException | None = None
+        self.thread = threading.Thread(target=self._run)
+
+    def _load(self) -> Setup:
+        if isinstance(self.next_setup, Exception):
+            raise self.next_setup
+        return self.next_setup
+
+    def _run(self) -> None:
+        try:
+            self.agent.run()
+        except Exception as error:  # noqa: BLE001 - the test looks at it
+            self.failure = error
+
+    def start(self) -> None:
+        self.thread.start()
+        wait_until(self.ready, what="READY")
+
+    def ready(self) -> bool:
+        return any(told.startswith("ready") for told in self.supervisor.told)
+
+    def wait_for(self, predicate: Callable[[], object], what: str) -> None:
+        wait_until(predicate, what=what)
+
+    def stop(self) -> None:
+        self.agent.stop()
+        self.thread.join(30)
+        assert not self.thread.is_alive()
+
+    def agent_events(self) -> list[ev.Event | ev.AgentEvent]:
+        return [one.event for one in self.house.ledger.history(AGENT_STREAM)]
+
+    def sent(self, number: int) -> None:
+        self.wait_for(lambda: len(self.house.filed("sent")) == number, f"{number} files in sent")
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    one = Service(FakeHouse())
+    yield one
+    if one.thread.is_alive():
+        one.stop()
+
+
+def test_a_file_is_delivered_when_a_hint_comes(service: Service) -> None:
+    service.start()
+    service.house.outbox.drop("a.csv")
+
+    assert service.hints.wake is not None
+    service.hints.wake()
+
+    service.sent(1)
+    service.stop()
+    assert service.failure is None
+    assert len(service.house.far.appearances) == 1
+
+
+def test_without_any_hint_the_scheduled_sweep_finds_it(service: Service) -> None:
+    service.start()
+    assert service.schedule.running
+    assert service.schedule.calls["sweep"][0] == service.house.setup.sweep_seconds
+    service.house.outbox.drop("a.csv")
+
+    service.schedule.fire("sweep")
+
+    service.sent(1)
+
+
+def test_a_backlog_flows_through_bounded_room_without_further_hints() -> None:
+    service = Service(FakeHouse(max_active_files=4))
+    for n in range(40):
+        service.house.outbox.drop(f"{n}.csv", b"accept\n%d" % n)
+    service.start()
+
+    service.sent(40)
+    service.stop()
+
+
+def test_it_is_ready_only_after_recovery(service: Service) -> None:
+    service.house.outbox.drop("a.csv")
+    service.house.once().line.intake.sweep()
+    seen: list[bool] = []
+    service.house.validator.on_validate = lambda _: seen.append(service.ready())
+    service.start()
+    service.sent(1)
+
+    started = service.agent_events()[0]
+    assert isinstance(started, ev.AgentStarted)
+    assert started.open_submissions == 1
+
+
+def test_a_clean_stop_is_told_booked_and_closes_everything(service: Service) -> None:
+    service.start()
+    service.agent.stop("SIGTERM")
+    service.thread.join(30)
+
+    assert service.supervisor.told[-1] == "stopping"
+    assert service.agent_events()[-1] == ev.AgentStopped(reason="SIGTERM")
+    assert not service.schedule.running
+    assert service.hints.wake is None
+    assert service.house.far.closed == service.house.sealer.closed == 1
+
+
+def test_a_stop_during_an_upload_calls_it_off_and_the_next_start_delivers(service: Service) -> None:
+    uploading, go_on = threading.Event(), threading.Event()
+
+    def block() -> None:
+        uploading.set()
+        assert go_on.wait(30)
+
+    service.house.far.on_upload = block
+    service.house.outbox.drop("a.csv")
+    service.start()
+    assert uploading.wait(30)
+
+    service.agent.stop()
+    go_on.set()
+    service.thread.join(30)
+
+    leg = service.house.record("a.csv").legs[0]
+    assert (leg.trying, leg.uncertain) == (None, False)
+    assert service.house.far.appearances == []
+    service.house.far.on_upload = lambda: None
+    service.house.run()
+    assert service.house.record("a.csv").state is State.SENT
+
+
+def test_work_that_does_not_end_in_time_is_left_to_the_next_start() -> None:
+    service = Service(FakeHouse(), stop_seconds=0.1)
+    uploading, go_on = threading.Event(), threading.Event()
+
+    def block() -> None:
+        uploading.set()
+        assert go_on.wait(30)
+
+    service.house.far.on_upload = block
+    service.house.outbox.drop("a.csv")
+    service.start()
+    assert uploading.wait(30)
+
+    service.stop()
+
+    assert service.house.journal.texts("stop") == ["some work did not end within 0 s; it is settled at the next start"]
+    go_on.set()
+
+
+# -- watchdog and status ---------------------------------------------------------------------------------------
+
+
+def test_the_watchdog_is_fed_by_sweeps_and_not_by_time(service: Service) -> None:
+    service.start()
+    beats = service.supervisor.beats
+    service.house.clock.pass_seconds(10**6)
+    assert service.supervisor.beats == beats or service.supervisor.beats == beats + 1
+
+    before = service.supervisor.beats
+    service.agent.wake()
+    service.wait_for(lambda: service.supervisor.beats > before, "a beat")
+
+
+def test_a_stuck_worker_starves_the_watchdog_and_is_an_incident_until_it_gets_on(service: Service) -> None:
+    uploading, go_on = threading.Event(), threading.Event()
+
+    def block() -> None:
+        uploading.set()
+        assert go_on.wait(30)
+
+    service.house.far.on_upload = block
+    service.house.outbox.drop("a.csv")
+    service.start()
+    assert uploading.wait(30)
+    service.house.clock.pass_seconds(service.house.setup.stuck_seconds)
+    service.agent.wake()
+    service.wait_for(lambda: "a worker made no progress for 60 s" in service.house.journal.texts(), "the incident")
+
+    beats = service.supervisor.beats
+    looks = service.house.outbox.looks
+    service.agent.wake()
+    service.wait_for(lambda: service.house.outbox.looks > looks, "another sweep")
+    assert service.supervisor.beats == beats
+
+    go_on.set()
+    service.sent(1)
+    service.agent.wake()
+    service.wait_for(lambda: service.supervisor.beats > beats, "a beat")
+
+
+def test_the_status_line_counts_what_is_open_waiting_and_wrong(service: Service) -> None:
+    service.house.outbox.drop("held.csv", b"hold\n")
+    service.house.outbox.drop("empty.csv", b"")
+    service.start()
+    service.wait_for(lambda: service.house.ledger.counts() == {"accepted": 1}, "the held one")
+    service.wait_for(lambda: service.house.record("held.csv").holds, "the hold")
+
+    service.schedule.fire("status")
+
+    assert service.supervisor.told[-1] == "status: 1 in outboxes; 1 accepted; 0 incidents"
+
+
+def test_an_idle_agent_says_so(service: Service) -> None:
+    service.start()
+
+    assert service.supervisor.told == ["ready: 0 in outboxes; nothing open; 0 incidents"]
+
+
+def test_keys_that_end_soon_are_incidents_until_they_are_renewed(service: Service) -> None:
+    service.house.sealer.warning = "expires in 14 days"
+    service.start()
+    assert service.house.journal.texts() == [f"signer key {'S' * 40} of test keys: expires in 14 days"]
+
+    service.house.sealer.warning = None
+    service.schedule.fire("forecast")
+
+    assert len(service.house.journal.texts("incident-over")) == 1
+
+
+def test_a_dead_folder_watch_is_started_again_and_said(service: Service) -> None:
+    service.start()
+    service.hints.dead = True
+    service.agent.wake()
+    service.wait_for(lambda: service.hints.starts == 2, "the restart")
+
+    assert service.house.journal.texts("hints") == ["the folder watch died and is started again; sweeps go on"]
+
+
+# -- timers and operators --------------------------------------------------------------------------------------
+
+
+def test_a_deferred_submission_goes_when_it_is_due(service: Service) -> None:
+    service.house.far.faults.append(Fault.CUT_EARLY)
+    service.house.outbox.drop("a.csv")
+    service.start()
+    service.wait_for(lambda: service.house.record("a.csv").state is State.DEFERRED, "the first attempt")
+
+    service.house.clock.pass_seconds(10)
+    service.agent.wake()
+
+    service.sent(1)
+
+
+def test_an_operators_retry_reaches_the_running_agent(service: Service) -> None:
+    service.house.far.locked = True
+    service.house.outbox.drop("a.csv")
+    service.start()
+    service.wait_for(service.house.journal.texts, "the stopped route")
+    service.wait_for(lambda: service.agent.desk.board.records()[0].state is State.DEFERRED, "the deferral")
+    service.house.far.locked = False
+
+    Operations(service.agent, service.house.ledger).retry_route("relay", "uid 1", "compared the fingerprints")
+
+    service.sent(1)
+
+
+# -- reload ----------------------------------------------------------------------------------------------------
+
+
+def test_a_good_configuration_is_taken_over_without_losing_what_is_open(service: Service) -> None:
+    house = service.house
+    house.far.locked = True
+    house.outbox.drop("a.csv")
+    service.start()
+    service.wait_for(house.journal.texts, "the stopped route")
+    other = FarEnd("other", house.disk, house.clock)
+    hints = FakeHints()
+    service.next_setup = replace(
+        house.setup, routes={"relay": make_route("relay", other)}, hints=(hints,), settings_sha256="2" * 64
+    )
+
+    service.agent.reload()
+
+    service.sent(1)
+    assert service.supervisor.told[1] == "reloading"
+    assert ev.ConfigurationReloaded(settings_sha256="2" * 64) in service.agent_events()
+    assert len(other.appearances) == 1
+    assert (service.hints.wake, hints.starts, house.far.closed) == (None, 1, 1)
+    assert service.agent.desk.incidents.open() == ()
+    house.outbox.drop("b.csv")
+    service.agent.wake()
+    service.sent(2)
+
+
+def test_a_bad_configuration_changes_nothing_and_is_an_incident_until_a_good_one_comes(service: Service) -> None:
+    good = service.next_setup
+    service.start()
+    service.next_setup = ConfigurationError([Problem(path="routes", what="is empty")])
+
+    service.agent.reload()
+    service.wait_for(service.house.journal.texts, "the incident")
+
+    assert service.house.journal.texts()[0].startswith("the old configuration stays in force: 1 problem")
+    service.wait_for(lambda: sum(told.startswith("ready") for told in service.supervisor.told) == 2, "READY")
+    service.house.outbox.drop("a.csv")
+    service.agent.wake()
+    service.sent(1)
+    service.next_setup = good
+    service.agent.reload()
+    service.wait_for(lambda: service.house.journal.texts("incident-over"), "the end of the incident")
+
+
+def test_a_reload_that_work_in_hand_holds_up_ends_in_a_restart() -> None:
+    service = Service(FakeHouse(), stop_seconds=0.1)
+    uploading, go_on = threading.Event(), threading.Event()
+
+    def block() -> None:
+        uploading.set()
+        assert go_on.wait(30)
+
+    service.house.far.on_upload = block
+    service.house.outbox.drop("a.csv")
+    service.start()
+    assert uploading.wait(30)
+
+    service.agent.reload()
+    service.thread.join(30)
+    go_on.set()
+
+    assert isinstance(service.failure, StorageFailure)
+    assert "restarts with the new configuration" in str(service.failure)
+
+
+# -- failures of our own storage -------------------------------------------------------------------------------
+
+
+def test_a_failing_disk_under_a_worker_ends_the_agent_and_the_next_start_delivers(service: Service) -> None:
+    service.house.spool.script.add("keep", StorageFailure("the sync failed", where="work"))
+    service.house.outbox.drop("a.csv")
+    service.start()
+    service.thread.join(30)
+
+    assert str(service.failure) == "work: the sync failed"
+    assert service.house.journal.texts("failure") == ["the agent stops: work: the sync failed"]
+    assert service.agent_events()[-1] == ev.AgentStopped(reason="failure: StorageFailure")
+    service.house.run()
+    assert service.house.record("a.csv").state is State.SENT
+
+
+def test_a_failing_disk_during_a_sweep_ends_the_agent_and_says_why(service: Service) -> None:
+    service.start()
+    service.house.outbox.script.add("claim", StorageFailure("the sync failed", where="work"))
+    service.house.outbox.drop("a.csv")
+    service.agent.wake()
+    service.thread.join(30)
+
+    assert str(service.failure) == "work: the sync failed"
+    assert service.agent_events()[-1] == ev.AgentStopped(reason="failure: StorageFailure")
+
+
+def test_a_ledger_that_takes_nothing_more_ends_the_agent_and_the_first_reason_is_told(service: Service) -> None:
+    service.start()
+    service.house.ledger.fail_next("the disk is full")
+    service.house.outbox.drop("a.csv")
+    service.agent.wake()
+    service.thread.join(30)
+
+    assert "the disk is full" in str(service.failure)
+    assert len(service.house.journal.texts("failure")) == 1
+    assert service.supervisor.told[-1] == "stopping"
+
+
+def test_a_start_that_fails_is_raised_and_never_ready(service: Service) -> None:
+    service.house.ledger.fail_next("the disk is full")
+    service.thread.start()
+    service.thread.join(30)
+
+    assert isinstance(service.failure, StorageFailure)
+    assert not service.ready()
+
+
+def test_a_fault_that_cannot_even_be_booked_ends_the_agent(service: Service) -> None:
+    service.start()
+    service.house.journal.broken = RuntimeError("no more lines")
+    service.house.outbox.drop("a.csv")
+    service.agent.wake()
+    service.thread.join(30)
+
+    assert str(service.failure) == "no more lines"
+
+
+def test_the_work_folders_are_empty_at_rest(service: Service) -> None:
+    for n in range(10):
+        service.house.outbox.drop(f"{n}.csv", b"accept\n%d" % n)
+    service.start()
+    service.sent(10)
+    service.stop()
+
+    assert service.house.disk.under(ROOT / "work") == []

@@ -1,0 +1,454 @@
+"""Intake: what is complete, what is claimed, and what is said, once, when nothing can be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from sealdrop.core import events as ev
+from sealdrop.core.errors import StorageFailure, TemporaryFailure
+from sealdrop.core.readiness import Observation, Protocol, ReadinessPolicy
+from sealdrop.flow import intake as module
+from sealdrop.flow.once import Once
+from sealdrop.flow.setup import OutboxSetup
+from sealdrop.ports.intake import LeftAlone
+from support.fake_house import RENAME, FakeHouse, make_kind, make_route
+from support.fakes import PlainSealer
+from support.memory_spool import MemoryOutbox
+
+QUIET = ReadinessPolicy(protocol=Protocol.QUIET, quiet_seconds=10, alarm_seconds=60)
+MARKER = ReadinessPolicy(protocol=Protocol.MARKER, alarm_seconds=60)
+
+
+@pytest.fixture
+def house() -> FakeHouse:
+    return FakeHouse()
+
+
+def wait_by(house: FakeHouse, policy: ReadinessPolicy) -> None:
+    """Let the house's outbox tell complete from incomplete by another policy."""
+    house.change(outboxes=tuple(replace(one, readiness=policy) for one in house.setup.outboxes))
+
+
+def names(house: FakeHouse) -> list[str]:
+    return [record.submission.file_name for record in house.records()]
+
+
+def second_kind(house: FakeHouse, **kind: object) -> tuple[MemoryOutbox, PlainSealer]:
+    """Give the house a second outbox, of a kind of its own with keys of its own."""
+    outbox, sealer = MemoryOutbox("exit", house.disk), PlainSealer(house.disk)
+    other = make_kind("exit", house.validator, sealer, **kind)  # type: ignore[arg-type] # a test names them
+    house.change(
+        kinds={**house.setup.kinds, "exit": other},
+        outboxes=(*house.setup.outboxes, OutboxSetup(outbox=outbox, kind="exit", readiness=RENAME)),
+    )
+    return outbox, sealer
+
+
+# -- completeness ----------------------------------------------------------------------------------------------
+
+
+def test_what_is_renamed_in_is_claimed_by_the_first_look(house: FakeHouse) -> None:
+    house.outbox.drop("a.csv")
+    house.run()
+
+    assert names(house) == ["a.csv"]
+    assert house.outbox.waiting() == []
+
+
+def test_a_zero_byte_file_is_never_claimed_by_a_single_look(house: FakeHouse) -> None:
+    house.outbox.drop("a.csv", b"")
+    run = house.once()
+
+    assert run.line.intake.sweep() == 10
+    assert house.outbox.waiting() == ["a.csv"]
+    assert run.line.intake.waiting() == {"adt": 1}
+    house.clock.pass_seconds(10)
+    run.line.intake.sweep()
+    assert house.outbox.waiting() == []
+
+
+def test_a_quiet_file_is_claimed_after_the_quiet_period_from_our_first_look(house: FakeHouse) -> None:
+    wait_by(house, QUIET)
+    house.outbox.drop("a.csv")
+    run = house.once()
+
+    assert run.line.intake.sweep() == 10
+    house.clock.pass_seconds(9)
+    assert run.line.intake.sweep() == 1
+    house.clock.pass_seconds(1)
+    assert run.line.intake.sweep() is None
+    assert house.outbox.waiting() == []
+
+
+def test_a_quiet_period_of_nothing_still_takes_two_looks(house: FakeHouse) -> None:
+    wait_by(house, replace(QUIET, quiet_seconds=0.0))
+    house.outbox.drop("a.csv")
+    run = house.once()
+
+    assert run.line.intake.sweep() == 0
+    assert house.outbox.waiting() == ["a.csv"]
+    run.line.intake.sweep()
+    assert house.outbox.waiting() == []
+
+
+def test_the_file_that_may_be_complete_soonest_decides_when_to_look_again(house: FakeHouse) -> None:
+    wait_by(house, QUIET)
+    house.outbox.drop("a.csv")
+    run = house.once()
+    run.line.intake.sweep()
+    house.clock.pass_seconds(4)
+    house.outbox.drop("b.csv")
+    house.outbox.drop("c.csv")
+
+    assert run.line.intake.sweep() == 6
+
+
+def test_a_marked_file_is_claimed_with_its_marker(house: FakeHouse) -> None:
+    wait_by(house, MARKER)
+    house.outbox.drop("a.csv")
+    run = house.once()
+    assert run.line.intake.sweep() is None
+
+    house.outbox.drop("a.csv.done", b"")
+    run.line.intake.sweep()
+
+    assert house.outbox.waiting() == []
+
+
+def test_one_that_waits_too_long_is_an_incident_until_it_goes(house: FakeHouse) -> None:
+    wait_by(house, MARKER)
+    house.outbox.drop("a.csv")
+    run = house.once()
+    run.line.intake.sweep()
+    house.clock.pass_seconds(60)
+    for _ in range(3):
+        run.line.intake.sweep()
+
+    assert house.journal.texts() == [
+        "outbox adt: 'a.csv' waits for its completion marker. Ask its producer whether it is done"
+    ]
+    house.outbox.drop("a.csv.done", b"")
+    run.line.intake.sweep()
+    run.line.intake.sweep()
+    assert len(house.journal.texts("incident-over")) == 1
+
+
+def test_a_flood_of_late_files_is_no_flood_of_incidents(house: FakeHouse) -> None:
+    wait_by(house, MARKER)
+    for n in range(module.MOST_SAID + 10):
+        house.outbox.drop(f"{n}.csv")
+    run = house.once()
+    run.line.intake.sweep()
+    house.clock.pass_seconds(60)
+    run.line.intake.sweep()
+
+    assert len(run.desk.incidents.open()) == module.MOST_SAID
+
+
+# -- claiming --------------------------------------------------------------------------------------------------
+
+
+def test_files_are_claimed_in_the_order_in_which_they_got_their_names(house: FakeHouse) -> None:
+    for name in ("c.csv", "a.csv", "b.csv"):
+        house.outbox.drop(name)
+    house.run()
+
+    assert names(house) == ["c.csv", "a.csv", "b.csv"]
+
+
+def test_a_file_that_is_gone_or_replaced_since_the_look_is_passed_over(house: FakeHouse) -> None:
+    house.change_kind(max_active_files=1)
+    for name in ("a.csv", "b.csv", "c.csv", "d.csv"):
+        house.outbox.drop(name)
+    run = house.once()
+    run.line.intake.sweep()
+    assert run.line.intake.hungry()
+
+    del house.disk.files[house.outbox.folder / "b.csv"]
+    house.outbox.drop("c.csv", b"accept\nreplaced")
+    _work_off(run)
+    run.line.intake.sweep()
+    _work_off(run)
+
+    assert names(house) == ["a.csv", "d.csv"]
+    run.line.intake.sweep()
+    _work_off(run)
+    assert names(house) == ["a.csv", "d.csv", "c.csv"]
+
+
+def _work_off(run: Once) -> None:
+    while (job := run.desk.board.take_any()) is not None:
+        run.line.pipeline.work(job)
+
+
+def test_no_more_is_claimed_than_the_kind_has_room_for(house: FakeHouse) -> None:
+    house.change_kind(max_active_files=3)
+    for n in range(5):
+        house.outbox.drop(f"{n}.csv")
+    run = house.once()
+    run.line.intake.sweep()
+
+    assert house.outbox.waiting() == ["3.csv", "4.csv"]
+    assert run.line.intake.waiting() == {"adt": 2}
+    _work_off(run)
+    run.line.intake.sweep()
+    assert house.outbox.waiting() == []
+    assert house.outbox.looks == 1, "what was seen complete is claimed without another look"
+
+
+def test_no_more_bytes_are_claimed_than_the_kind_has_room_for(house: FakeHouse) -> None:
+    house.change_kind(max_active_bytes=15)
+    for n in range(5):
+        house.outbox.drop(f"{n}.csv", b"accept\n---")
+    run = house.once()
+    run.line.intake.sweep()
+
+    assert house.outbox.waiting() == ["2.csv", "3.csv", "4.csv"]
+
+
+class Crowd:
+    """An outbox with very many complete files that only yields them, and counts how many are claimed."""
+
+    def __init__(self, files: int) -> None:
+        self.name = "adt"
+        self.files = set(range(files))
+        self.claimed: list[int] = []
+        self.looks = 0
+
+    def look(self) -> Iterator[Observation | LeftAlone]:
+        self.looks += 1
+        for n in sorted(self.files, reverse=True):
+            yield Observation(name=f"{n}.csv", size=1, mtime_ns=0, ctime_ns=n, device=1, inode=n)
+
+    def claim(self, observed: Observation, _submission: object) -> bool:
+        self.files.discard(observed.inode)
+        self.claimed.append(observed.inode)
+        return True
+
+    def publish_result(self, *_: object) -> None:
+        raise NotImplementedError
+
+
+def test_a_backlog_is_taken_in_batches_of_the_oldest_one_look_each(house: FakeHouse) -> None:
+    crowd = Crowd(module.BATCH + 500)
+    house.change_kind(max_active_files=10**6)
+    house.change(outboxes=(OutboxSetup(outbox=crowd, kind="adt", readiness=RENAME),))
+    run = house.once()
+
+    run.line.intake.sweep()
+    assert crowd.claimed == list(range(module.BATCH))
+    assert run.line.intake.waiting() == {"adt": 500}
+    assert crowd.looks == 1
+    run.line.intake.sweep()
+    assert len(crowd.claimed) == module.BATCH + 500
+    assert crowd.looks == 2
+
+
+class SlowOutbox(MemoryOutbox):
+    """An outbox that takes three seconds to look at."""
+
+    house: FakeHouse
+
+    def look(self) -> Iterator[Observation | LeftAlone]:
+        self.house.clock.pass_seconds(3)
+        return super().look()
+
+
+def test_after_a_long_look_the_next_one_waits_four_times_as_long(house: FakeHouse) -> None:
+    slow = SlowOutbox("adt", house.disk)
+    slow.house = house
+    house.change(outboxes=(OutboxSetup(outbox=slow, kind="adt", readiness=RENAME),))
+    run = house.once()
+    run.line.intake.sweep()
+
+    assert run.line.intake.sweep() == 12
+    assert slow.looks == 1
+    house.clock.pass_seconds(12)
+    run.line.intake.sweep()
+    assert slow.looks == 2
+
+
+def test_higher_kinds_are_looked_at_first(house: FakeHouse) -> None:
+    outbox, _ = second_kind(house, priority=5)
+    house.outbox.drop("low.csv")
+    outbox.drop("high.csv")
+    house.run()
+
+    assert names(house) == ["high.csv", "low.csv"]
+
+
+# -- what forbids claims ---------------------------------------------------------------------------------------
+
+
+def test_keys_that_may_not_be_used_stop_their_kind_and_only_it(house: FakeHouse) -> None:
+    outbox, sealer = second_kind(house)
+    sealer.problem = "the key is expired"
+    house.outbox.drop("a.csv")
+    outbox.drop("b.csv")
+    run = house.once()
+    for _ in range(3):
+        run.line.intake.sweep()
+
+    assert house.outbox.waiting() == []
+    assert outbox.waiting() == ["b.csv"]
+    assert house.journal.texts() == ["nothing of kind exit is claimed: signer: the key is expired. Renew it"]
+    sealer.problem = None
+    run.line.intake.sweep()
+    assert outbox.waiting() == []
+    assert len(house.journal.texts("incident-over")) == 1
+
+
+def test_a_backlog_on_a_route_stops_the_kinds_that_use_it_until_it_shrinks(house: FakeHouse) -> None:
+    house.change(routes={"relay": make_route("relay", house.far, max_waiting_files=1)})
+    house.far.down = True
+    house.outbox.drop("a.csv")
+    run = house.run()
+    house.outbox.drop("b.csv")
+    run.line.intake.sweep()
+    run.line.intake.sweep()
+
+    assert house.outbox.waiting() == ["b.csv"]
+    assert "nothing of kind adt is claimed: 1 submissions wait on route relay" in house.journal.texts()
+    house.far.down = False
+    house.run(patience=60)
+    assert house.outbox.waiting() == []
+
+
+def test_without_space_beside_the_reserve_nothing_is_claimed_and_it_resumes_alone(house: FakeHouse) -> None:
+    house.change(reserve_bytes=1_000)
+    house.spool.free = 1_000 + 3 * 10 - 1
+    house.outbox.drop("a.csv", b"accept\n---")
+    run = house.once()
+    for _ in range(3):
+        run.line.intake.sweep()
+
+    assert house.outbox.waiting() == ["a.csv"]
+    assert run.line.intake.waiting() == {"adt": 1}
+    (said,) = house.journal.texts()
+    assert said.startswith("nothing is claimed: 'a.csv' needs 30 bytes beside the reserve. Free some space")
+    house.spool.free += 1
+    run.line.intake.sweep()
+    assert house.outbox.waiting() == []
+    assert run.desk.incidents.open() == ()
+
+
+def test_each_claim_counts_against_the_space_that_is_left(house: FakeHouse) -> None:
+    house.spool.free = 3 * 10 * 2
+    for n in range(3):
+        house.outbox.drop(f"{n}.csv", b"accept\n---")
+    run = house.once()
+    run.line.intake.sweep()
+
+    assert house.outbox.waiting() == ["2.csv"]
+
+
+def test_a_file_that_needed_too_much_space_is_forgotten_when_it_is_gone(house: FakeHouse) -> None:
+    house.spool.free = 100
+    house.outbox.drop("big.csv", b"accept\n" + b"-" * 100)
+    run = house.once()
+    run.line.intake.sweep()
+
+    del house.disk.files[house.outbox.folder / "big.csv"]
+    house.outbox.drop("small.csv", b"accept\n")
+    run.line.intake.sweep()
+
+    assert house.outbox.waiting() == []
+
+
+def test_space_that_is_short_for_one_outbox_is_no_news_each_time_another_claims(house: FakeHouse) -> None:
+    outbox, _ = second_kind(house)
+    house.spool.free = 100
+    outbox.drop("big.csv", b"accept\n" + b"-" * 100)
+    run = house.once()
+    for n in range(3):
+        house.outbox.drop(f"{n}.csv", b"accept\n")
+        run.line.intake.sweep()
+
+    assert len(house.journal.texts()) == 1
+    assert house.journal.texts("incident-over") == []
+
+
+def test_a_file_larger_than_the_kind_takes_needs_space_for_no_more_than_that(house: FakeHouse) -> None:
+    house.change_kind(max_bytes=10)
+    house.spool.free = 30
+    house.outbox.drop("huge.csv", b"-" * 1000)
+    house.run()
+
+    assert house.record("huge.csv").reason is not None
+    assert "at most 10 are taken" in str(house.record("huge.csv").reason)
+
+
+# -- names and folders -----------------------------------------------------------------------------------------
+
+
+def test_a_name_that_is_left_alone_is_said_once_with_what_to_do(house: FakeHouse) -> None:
+    house.outbox.left_alone = [LeftAlone(name="link", reason="is a symbolic link", hint="Drop the file itself")]
+    run = house.once()
+    for _ in range(3):
+        run.line.intake.sweep()
+
+    told = [one.event for one in house.journal.events if isinstance(one.event, ev.NameLeftAlone)]
+    assert told == [ev.NameLeftAlone(outbox="adt", file_name="link", reason="is a symbolic link. Drop the file itself")]
+
+
+def test_the_same_name_left_alone_for_another_reason_is_said_again(house: FakeHouse) -> None:
+    run = house.once()
+    for reason in ("is a symbolic link", "is a folder"):
+        house.outbox.left_alone = [LeftAlone(name="x", reason=reason, hint="Remove it")]
+        run.line.intake.sweep()
+
+    assert len(house.journal.events) == 2
+
+
+def test_a_flood_of_bad_names_is_no_flood_of_messages(house: FakeHouse) -> None:
+    house.outbox.left_alone = [
+        LeftAlone(name=f"link{n}", reason="is a symbolic link", hint="Remove it") for n in range(1_000)
+    ]
+    run = house.once()
+    for _ in range(3):
+        run.line.intake.sweep()
+
+    assert len(house.journal.events) == module.MOST_SAID
+    assert house.journal.texts() == ["outbox adt holds many names that are left alone. List the folder"]
+
+
+def test_a_folder_that_is_gone_stops_its_outbox_and_only_it_and_is_found_again(house: FakeHouse) -> None:
+    outbox, _ = second_kind(house)
+    house.outbox.drop("a.csv")
+    outbox.drop("b.csv")
+    house.outbox.script.lasting["look"] = TemporaryFailure("the folder is gone", where="outbox adt")
+    run = house.once()
+    for _ in range(3):
+        assert run.line.intake.sweep() == house.setup.sweep_seconds
+
+    assert outbox.waiting() == []
+    assert house.journal.texts() == ["outbox adt: the folder is gone"]
+    house.outbox.script.lasting.clear()
+    run.line.intake.sweep()
+    assert house.outbox.waiting() == []
+    assert house.journal.texts("incident-over") == ["over: outbox adt: the folder is gone"]
+
+
+def test_a_folder_that_refuses_the_claim_is_tried_again(house: FakeHouse) -> None:
+    house.outbox.script.add("claim", TemporaryFailure("permission denied", where="outbox adt"))
+    house.outbox.drop("a.csv")
+    house.outbox.drop("b.csv")
+    run = house.once()
+
+    assert run.line.intake.sweep() == house.setup.sweep_seconds
+    run.line.intake.sweep()
+
+    assert house.outbox.waiting() == ["a.csv"], "b.csv was next in the queue, and a.csv is seen again by the next look"
+    run.line.intake.sweep()
+    assert house.outbox.waiting() == []
+
+
+def test_a_disk_that_fails_during_a_claim_is_let_through(house: FakeHouse) -> None:
+    house.outbox.script.add("claim", StorageFailure("the sync failed", where="work"))
+    house.outbox.drop("a.csv")
+
+    with pytest.raises(StorageFailure, match="the sync failed"):
+        house.once().line.intake.sweep()
