@@ -8,7 +8,7 @@ from sealdrop import settings as config
 from sealdrop.adapters.control import ControlClient, NotRunning
 from sealdrop.adapters.ledger import ReadOnlyLedger
 from sealdrop.core.codec import Plain
-from sealdrop.wiring.folders import ledger_path, socket_path
+from sealdrop.wiring.folders import ledger_path, ledger_to_read, socket_path
 from sealdrop.wiring.verbs import READING, read_only
 
 
@@ -39,6 +39,7 @@ def ask(path: Path, verb: str, **arguments: Plain) -> Plain:
 
     Raises:
         NotRunning: no agent runs, and the verb needs one.
+        Refused: this user may not read the ledger.
         SealdropError: the agent refused or failed.
     """
     settings = config.load(path)
@@ -47,8 +48,9 @@ def ask(path: Path, verb: str, **arguments: Plain) -> Plain:
     except NotRunning:
         if verb not in READING:
             raise
-    if not ledger_path(settings).exists():
+    file = ledger_to_read(settings)
+    if file is None:
         hint = "Start it (systemctl start sealdrop, or sealdrop run); if it ran before, find out who removed the ledger"
         raise NotRunning("no agent runs here, and none has left a ledger", where=str(ledger_path(settings)), hint=hint)
-    with ReadOnlyLedger.open(ledger_path(settings)) as ledger:
+    with ReadOnlyLedger.open(file) as ledger:
         return read_only(ledger, settings.environment, verb, arguments)

@@ -1,16 +1,21 @@
 """The folders of one instance: made when missing, never changed when there.
 
-Private to the agent: the spool, the ledger, the runtime folder. The outboxes and the results are the producers' too;
-their owner and group are the installer's to set (see systemd/tmpfiles.d), so an existing one is left as it is.
+Private to the agent: the spool and the runtime folder. The ledger is the agent's to write and its group's to read, so
+that operators can look while no agent runs. The outboxes and the results are the producers' too; their owner and group
+are the installer's to set (see systemd/tmpfiles.d), so an existing one is left as it is. What the agent makes itself is
+for its own user and group alone.
 """
 
 from __future__ import annotations
 
+import grp
+from contextlib import suppress
 from pathlib import Path
 
 from sealdrop import settings as config
+from sealdrop.adapters.durable import guarding, shown
 from sealdrop.adapters.spool import make_layout
-from sealdrop.core.errors import ConfigurationError, Problem
+from sealdrop.core.errors import ConfigurationError, Problem, Refused
 
 PRIVATE = 0o700
 SHARED = 0o750
@@ -19,6 +24,24 @@ SHARED = 0o750
 def ledger_path(settings: config.Settings) -> Path:
     """Return the ledger's file."""
     return settings.root / "ledger" / "ledger.sqlite"
+
+
+def ledger_to_read(settings: config.Settings) -> Path | None:
+    """Return the ledger's file when this user may read it, None when there is none.
+
+    Raises:
+        Refused: it is not for this user. StorageFailure: the file system refused otherwise.
+    """
+    path = ledger_path(settings)
+    with guarding("read", path):
+        try:
+            path.open("rb").close()
+        except FileNotFoundError:
+            return None
+        except PermissionError as error:
+            hint = f"The agent's user may, root, and members of the group {_group_of(path.parent)}"
+            raise Refused("you may not read the ledger", where=shown(path), hint=hint) from error
+    return path
 
 
 def socket_path(settings: config.Settings) -> Path:
@@ -33,7 +56,7 @@ def make_folders(settings: config.Settings) -> list[Path]:
         ConfigurationError: a folder cannot be made; every one that cannot is named.
         NoSpace, StorageFailure: the spool could not be made durable.
     """
-    wanted = [(settings.root, SHARED), (settings.runtime, PRIVATE), (settings.root / "ledger", PRIVATE)]
+    wanted = [(settings.root, SHARED), (settings.runtime, PRIVATE), (settings.root / "ledger", SHARED)]
     for name in settings.outboxes:
         wanted += [(settings.outbox_path(name), SHARED), (settings.results_path(name), SHARED)]
     made, problems = [], []
@@ -53,5 +76,12 @@ def _make(path: Path, mode: int) -> list[Path]:
     if path.is_dir():
         return []
     above = [] if path.parent.is_dir() else _make(path.parent, SHARED)
-    path.mkdir(mode=mode, exist_ok=True)
+    path.mkdir(mode=mode)
+    path.chmod(mode)  # mkdir let the umask take bits away
     return [*above, path]
+
+
+def _group_of(path: Path) -> str:
+    with suppress(OSError, KeyError):
+        return grp.getgrgid(path.stat().st_gid).gr_name
+    return "that the agent runs in"
