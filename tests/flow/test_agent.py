@@ -311,6 +311,7 @@ def test_a_good_configuration_is_taken_over_without_losing_what_is_open(service:
     service.agent.reload()
 
     service.sent(1)
+    service.wait_for(lambda: service.supervisor.told[-1].startswith("ready"), "READY again")
     assert service.supervisor.told[1] == "reloading"
     assert ev.ConfigurationReloaded(settings_sha256="2" * 64) in service.agent_events()
     assert len(other.appearances) == 1

@@ -401,7 +401,11 @@ def test_a_refusal_that_changes_nothing_is_not_repeated_without_a_pause(house: F
     assert run.desk.board.records() == [record]
 
 
-@pytest.mark.parametrize("job", [Job(submission="x"), Job(submission="x", work=Work.SEAL)])  # type: ignore[arg-type]
-def test_a_job_without_content_is_a_fault(house: FakeHouse, job: Job) -> None:
-    with pytest.raises(RuntimeError, match="a job is either"):
-        house.once().line.pipeline.work(job)
+def test_a_job_that_does_not_say_what_to_do_is_a_fault(house: FakeHouse) -> None:
+    house.outbox.drop("a.csv", b"hold\n")
+    run = house.run()
+    record = house.record("a.csv")
+
+    run.line.pipeline.work(Job(submission=record.submission.id, record=record, work=Work.DELIVER))
+
+    assert reasons(house.record("a.csv")) == [HoldReason.FINDING, HoldReason.FAULT]

@@ -8,7 +8,6 @@ then unknown until the next start derives it anew.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import assert_never
 
 from sealdrop.core.errors import (
     KeyUnusable,
@@ -57,20 +56,19 @@ class Pipeline:
         Raises:
             StorageFailure: our own disk or the ledger failed; the agent must stop.
         """
-        if job.arrival is not None:
-            self._take_in(job.arrival)
-            return
-        record = job.record
-        if record is None or job.work is None:
-            message = "a job is either an arrival or work on a record"
-            raise RuntimeError(message)
         try:
-            after = self._do(job, record, job.work)
+            if job.arrival is not None:
+                job = self._take_in(job.arrival) or job
+            if job.record is not None:
+                self._work(job, job.record)
+        except NoSpace as error:  # even what a fault or a refusal books may meet a full disk
+            self._wait_for_space(job, error)
+
+    def _work(self, job: Job, record: Record) -> None:
+        try:
+            after = self._do(job, record)
             if after.state in TO_FILE:  # nothing is left but to file it: do not hand it to another worker
                 after = self._stages.file_away(after) or after
-        except NoSpace as error:
-            self._wait_for_space(error)
-            self._board.put_later(self._newest(record), PAUSE_SECONDS)
         except StorageFailure:
             raise
         except StaleTransition:
@@ -90,43 +88,40 @@ class Pipeline:
         else:
             self._board.put(record)
 
-    def _take_in(self, arrival: Arrival) -> None:
+    def _take_in(self, arrival: Arrival) -> Job | None:
+        """Take a claimed file in and return what comes next, None when that is for later."""
         tries = arrival.tries + 1
         try:
             record = self._stages.take_in(arrival)
-        except NoSpace as error:
-            self._wait_for_space(error)
-            self._board.arrive(arrival, after=PAUSE_SECONDS)
-            return
         except StorageFailure:
             raise
         except Exception as error:  # noqa: BLE001 - as above
             booked = self._books.ledger.record(arrival.claimed.submission)
             if booked is not None:
                 self._fault(booked, error)
-                return
+                return None
             self._say_fault(error)  # without a record there is nothing to hold
             self._board.arrive(replace(arrival, tries=tries), after=LONGEST_PAUSE)
-            return
+            return None
         if record is None:
             self._board.arrive(replace(arrival, tries=tries), after=pause_before_look(arrival.tries))
-            return
+            return None
         self._board.note(record)
         work = Work.FILE if record.state in TO_FILE else Work.VALIDATE
-        self.work(Job(submission=record.submission.id, record=record, work=work))
+        return Job(submission=record.submission.id, record=record, work=work)
 
-    def _do(self, job: Job, record: Record, work: Work) -> Record:
-        match work:
+    def _do(self, job: Job, record: Record) -> Record:
+        match job.work:
             case Work.VALIDATE:
-                return self._carefully(record, work)
+                return self._carefully(record, Work.VALIDATE)
             case Work.SEAL:
                 return self._seal(record)
             case Work.DELIVER if job.leg is not None:
                 return self._delivery.attempt(job, record, job.leg)
-            case Work.DELIVER | Work.FILE:
+            case Work.FILE:
                 return record  # filing follows in any case
-            case _ as unreachable:
-                assert_never(unreachable)
+        message = "a job says neither what to do nor with which leg"
+        raise RuntimeError(message)
 
     def _carefully(self, record: Record, work: Work) -> Record:
         """Do work whose input comes from outside, leaving a trace of what was in hand should it kill us."""
@@ -172,8 +167,13 @@ class Pipeline:
     def _say_fault(self, error: Exception) -> None:
         self._incidents.begin(f"fault {type(error).__name__}", f"a fault of sealdrop's own: {describe_fault(error)}")
 
-    def _wait_for_space(self, error: NoSpace) -> None:
+    def _wait_for_space(self, job: Job, error: NoSpace) -> None:
         self._incidents.begin(SPACE, f"{error}. Free some space under the root; work resumes alone")
+        record = self._books.ledger.record(job.submission)
+        if record is not None:
+            self._board.put_later(record, PAUSE_SECONDS)
+        elif job.arrival is not None:
+            self._board.arrive(job.arrival, after=PAUSE_SECONDS)
 
 
 def _cuts(record: Record) -> list[Event]:
