@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,12 +24,40 @@ MakeHouse = Callable[..., House]
 
 def test_a_good_configuration_is_good_and_nothing_is_made(make_house: MakeHouse, ask: Ask) -> None:
     house = make_house()
+    for_producers(house)
+    before = sorted(house.root.rglob("*"))
     answer = ask(house, "check", "config")
     for_programs = ask(house, "check", "config", "--json")
 
     assert (answer.code, answer.out, answer.err) == (0, f"{house.config} is good\n", "")
     assert for_programs.json == {"good": True, "warnings": [], "problems": []}
-    assert not house.root.exists()
+    assert sorted(house.root.rglob("*")) == before
+
+
+def for_producers(house: House, mode: int = 0o770) -> None:
+    """Make the outboxes as an installer does, or otherwise."""
+    for name in ("adt", "exit-quarantine"):
+        house.outbox(name).chmod(mode)
+
+
+def test_an_outbox_that_no_producer_can_drop_into_is_told_with_the_lines_to_add(
+    make_house: MakeHouse, ask: Ask
+) -> None:
+    house = make_house()
+    missing = ask(house, "check", "config")
+    for_producers(house, 0o750)
+    closed = ask(house, "check", "config")
+    house.outbox("adt").chmod(0o3770)
+    half = ask(house, "check", "config", "--json")
+
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    assert (missing.code, closed.code) == (0, 0)
+    folder, results = house.root / "outbox" / "adt", house.root / "results" / "adt"
+    assert f"warning: outboxes.adt: {folder} is not there" in missing.out
+    assert f"d {folder} 3770 sealdrop sealdrop-drop - and d {results} 2750 sealdrop sealdrop-drop -" in missing.out
+    assert f"warning: outboxes.adt: {folder} is writable by its owner alone" in closed.out
+    assert f"d {folder} 3770 {user} sealdrop-drop -" in closed.out
+    assert [warning.partition(": ")[0] for warning in half.json["warnings"]] == ["outboxes.exit-quarantine"]
 
 
 def test_every_problem_is_told_at_once_with_its_place_and_what_to_do(make_house: MakeHouse, ask: Ask) -> None:
@@ -94,6 +124,7 @@ def test_what_only_the_service_manager_hands_over_is_no_problem_here(make_house:
             "routes.relay.transports.0.private_key": {"credential": "login-key"},
         }
     )
+    for_producers(house)
     answer = ask(house, "check", "config")
 
     assert answer.code == 0

@@ -25,7 +25,7 @@ from sealdrop.core.errors import (
 )
 from sealdrop.rules.report import Subject, report_json, report_text
 from sealdrop.shipped import calendars, profile_path
-from sealdrop.wiring.folders import ledger_path, ledger_to_read
+from sealdrop.wiring.folders import ledger_path, ledger_to_read, outbox_warnings
 from sealdrop.wiring.setup import make_route, make_sealer, make_validator
 
 HEAD_WORDS = 4
@@ -75,7 +75,7 @@ def check_config(path: Path) -> Sequence[Problem]:
     settings = config.load(path)
     clock = SystemClock()
     problems: list[Problem] = []
-    warnings = list(config.warnings(settings))
+    warnings = [*config.warnings(settings), *outbox_warnings(settings)]
     for name in settings.kinds:
         with _collecting(problems):
             make_validator(settings, name, path.parent)

@@ -9,6 +9,8 @@ for its own user and group alone.
 from __future__ import annotations
 
 import grp
+import pwd
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,6 +21,9 @@ from sealdrop.core.errors import ConfigurationError, Problem, Refused
 
 PRIVATE = 0o700
 SHARED = 0o750
+#: As systemd/sysusers.d makes them.
+AGENT = "sealdrop"
+DROP_GROUP = "sealdrop-drop"
 
 
 def ledger_path(settings: config.Settings) -> Path:
@@ -72,6 +77,38 @@ def make_folders(settings: config.Settings) -> list[Path]:
     return made
 
 
+def outbox_warnings(settings: config.Settings) -> list[Problem]:
+    """Return each outbox that its agent's user alone can drop into, with the lines that make it the producers'.
+
+    Remote outboxes are left out: modes say nothing about who may write to a file server.
+    """
+    agent = _owner_of(settings.root)
+    warnings = []
+    for name in (name for name, outbox in settings.outboxes.items() if not outbox.remote):
+        folder, results = settings.outbox_path(name), settings.results_path(name)
+        what = _closed_to_producers(folder)
+        if what is not None:
+            lines = f"d {folder} 3770 {agent} {DROP_GROUP} -", f"d {results} 2750 {agent} {DROP_GROUP} -"
+            hint = (
+                f"Unless they run as that user, add to /etc/tmpfiles.d/sealdrop-local.conf: {' and '.join(lines)}; "
+                "then run systemd-tmpfiles --create"
+            )
+            warnings.append(Problem(path=f"outboxes.{name}", what=what, hint=hint))
+    return warnings
+
+
+def _closed_to_producers(folder: Path) -> str | None:
+    try:
+        mode = folder.stat().st_mode
+    except FileNotFoundError:
+        return f"{shown(folder)} is not there; the agent would make it for its own user, and no producer could drop"
+    except OSError:  # this user may not even look; whoever may is told
+        return None
+    if mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return None
+    return f"{shown(folder)} is writable by its owner alone, and no producer can drop"
+
+
 def _make(path: Path, mode: int) -> list[Path]:
     if path.is_dir():
         return []
@@ -79,6 +116,13 @@ def _make(path: Path, mode: int) -> list[Path]:
     path.mkdir(mode=mode)
     path.chmod(mode)  # mkdir let the umask take bits away
     return [*above, path]
+
+
+def _owner_of(path: Path) -> str:
+    """Return who owns a folder of the agent's, or who will as installed."""
+    with suppress(OSError, KeyError):
+        return pwd.getpwuid(path.stat().st_uid).pw_name
+    return AGENT
 
 
 def _group_of(path: Path) -> str:
