@@ -205,7 +205,8 @@ def test_a_failed_opening_lets_the_lock_go(tmp_path: Path, clock: ManualClock) -
 
 def test_a_ledger_is_made_readable_for_its_group_only_and_leaves_no_draft(path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o640
-    assert {one.name for one in path.parent.iterdir()} == {"ledger.db", "ledger.db.lock", "ledger.db-journal"}
+    beside = {"ledger.db.lock", "ledger.db-journal", "ledger.db.ballast"}
+    assert {one.name for one in path.parent.iterdir()} == {"ledger.db", *beside}
 
 
 def test_one_commit_serves_many_callers(path: Path, ledger: SqliteLedger, clock: ManualClock) -> None:

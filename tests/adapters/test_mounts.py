@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
+from support.namespaces import run_in_a_namespace
+
 PRELUDE = """
-import subprocess, sys
 from pathlib import Path
 from support.spooling import Place, filing, new_id, observe
 from sealdrop.adapters.outbox import Convention, FolderOutbox, RemoteOutbox
@@ -17,9 +15,6 @@ from sealdrop.core.errors import ConfigurationError, TemporaryFailure
 from sealdrop.core.readiness import Protocol
 root = Path(sys.argv[1])
 place = Place(root)
-
-def mount(*arguments):
-    subprocess.run(["mount", *map(str, arguments)], check=True)
 
 def refused(kind, act):
     try:
@@ -32,15 +27,7 @@ def refused(kind, act):
 
 def _in_a_namespace(tmp_path: Path, script: str) -> None:
     """Run a script as root of a mount namespace of its own; what it mounts is gone with it."""
-    command = ["unshare", "--mount", "--map-root-user", sys.executable, "-c", PRELUDE + script, str(tmp_path)]
-    done = subprocess.run(
-        command,
-        check=False,
-        capture_output=True,
-        text=True,
-        env={"PYTHONPATH": os.pathsep.join(sys.path), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
-    )
-    assert done.returncode == 0, done.stderr
+    run_in_a_namespace(PRELUDE + script, tmp_path)
 
 
 def test_two_bind_mounts_of_one_file_system_are_not_one_mount(tmp_path: Path) -> None:

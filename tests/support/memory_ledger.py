@@ -1,7 +1,8 @@
 """A whole ledger in memory: ``ports.ledger.Ledger`` without a disk, for tests of the flow.
 
 It keeps the contract to the letter (the same tests run against it and the real one) by the plainest means: one list of
-events, and every answer a search through it. ``fail_next`` makes the next append fail as a full disk would.
+events, and every answer a search through it. ``fail_next`` makes the next append fail as a dying disk would; while
+``full`` is set, appends find no room.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from sealdrop.core.errors import Refused, StorageFailure
+from sealdrop.core.errors import NoSpace, Refused, StorageFailure
 from sealdrop.core.events import AgentEvent
 from sealdrop.core.lifecycle import Record, State, apply
 from sealdrop.core.submission import SubmissionId, is_submission_id
@@ -30,8 +31,9 @@ class MemoryLedger:
         self._records: dict[SubmissionId, Record] = {}
         self._stopped: str | None = None
         self._failing: str | None = None
+        self.full = False
 
-    def fail_next(self, reason: str = "the disk is full") -> None:
+    def fail_next(self, reason: str = "the disk failed") -> None:
         """Make the next append fail; the ledger takes nothing more after that."""
         self._failing = reason
 
@@ -47,6 +49,9 @@ class MemoryLedger:
             self._stopped = self._stopped or self._failing
             if self._stopped is not None:
                 raise StorageFailure(self._stopped, where="the ledger in memory")
+            if self.full:
+                message = "there is no room left"
+                raise NoSpace(message, where="the ledger in memory")
             self._records = staged
             self.events.extend(committed)
             return committed

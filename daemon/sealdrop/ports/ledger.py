@@ -94,6 +94,7 @@ class Ledger(LedgerReader, Protocol):
 
         Raises:
             StaleTransition: the lifecycle has no such step from the present state; nothing was appended.
+            NoSpace: the disk is full; nothing was appended, and the ledger takes more as soon as there is room.
             StorageFailure: the commit failed; the ledger takes nothing more.
         """
         ...

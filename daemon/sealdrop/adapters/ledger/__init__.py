@@ -7,6 +7,7 @@ store     every SQL statement
 checks    checks of single rows and of the end
 reading   the reading half, and ``ReadOnlyLedger``
 writer    group commit
+ballast   room for the last events on a full disk
 opening   making a ledger; one writer process
 sqlite    ``SqliteLedger``
 verify    the whole history checked

@@ -49,7 +49,7 @@ def make(path: Path, clock: Clock) -> None:
     """Make an empty ledger with an identity of its own. The caller holds the lock.
 
     Raises:
-        StorageFailure: it could not be made; nothing is there under its name.
+        NoSpace, StorageFailure: it could not be made; nothing is there under its name.
     """
     draft = path.with_name(f".tmp-{secrets.token_hex(8)}")
     durable.write_new(draft, b"", mode=LEDGER_MODE)

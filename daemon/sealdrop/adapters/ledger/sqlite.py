@@ -4,6 +4,9 @@
 newest record, so no two callers can both move a submission. Open records are kept in memory (bounded); a record is
 always what its events fold to.
 
+A full disk stops nothing for good: the commit is rolled back, tried again with what the ballast gives up, and when
+that is used up its callers get ``NoSpace``; the next append tries anew. Any other failed commit ends the ledger.
+
 Opening checks, in time that does not grow with history: one writer, version, schema and triggers, the chain of the last
 rows, and, when given, that the end exported earlier is still part of it. The whole history is ``verify``'s to check.
 """
@@ -18,6 +21,7 @@ from pathlib import Path
 from typing import Self
 
 from sealdrop.adapters.durable import shown
+from sealdrop.adapters.ledger.ballast import Ballast
 from sealdrop.adapters.ledger.checks import all_rows, quick_check
 from sealdrop.adapters.ledger.derived import Change, Folding
 from sealdrop.adapters.ledger.opening import lock, make
@@ -26,7 +30,7 @@ from sealdrop.adapters.ledger.rows import Encoded, Head, Row, chain, encode, ori
 from sealdrop.adapters.ledger.schema import connect_writer
 from sealdrop.adapters.ledger.store import Store, translating
 from sealdrop.adapters.ledger.writer import GroupWriter, Request
-from sealdrop.core.errors import LedgerBroken, Refused
+from sealdrop.core.errors import LedgerBroken, NoSpace, Refused, StorageFailure
 from sealdrop.core.events import AgentEvent
 from sealdrop.core.lifecycle import Record, apply
 from sealdrop.core.submission import SubmissionId, is_submission_id
@@ -63,9 +67,11 @@ class SqliteLedger(LedgerReads):
         self._clock = clock
         self._lock_fd = lock_fd
         self._cache: dict[str, Record] = {}
-        newest = [origin(self._identity), *store.newest_rows(1)][-1]
+        newest = self._newest()
         self._sequence = newest.sequence
         self._tip = newest.hash
+        self._ballast = Ballast(store.path)
+        self._ballast.fill(clock.monotonic())
         self._writer = GroupWriter(self._commit, shown(store.path))
 
     @classmethod
@@ -81,6 +87,7 @@ class SqliteLedger(LedgerReads):
         Raises:
             Refused: another process writes to it, or it is no ledger of a known version.
             LedgerBroken: it is missing though it must exist, damaged, tampered with, or older than ``expected``.
+            NoSpace: there is no room to make it or to bring it up to date; nothing was changed.
             StorageFailure: the file system or SQLite refused.
         """
         lock_fd = lock(path)
@@ -104,6 +111,7 @@ class SqliteLedger(LedgerReads):
         Raises:
             StaleTransition: the lifecycle has no such step from the present state; nothing was appended.
             Refused: an entry does not belong into its stream; nothing was appended.
+            NoSpace: the disk is full and the ballast used up; nothing was appended, and it may be tried again.
             StorageFailure: the commit failed, or the ledger is closed; it takes nothing more.
         """
         if not entries:
@@ -145,10 +153,32 @@ class SqliteLedger(LedgerReads):
         if group.rows:
             changes = [Change(before=group.before[stream], after=after) for stream, after in group.after.items()]
             with self._lock:
-                self._store.commit(group.rows, changes)
+                self._write(group.rows, changes)
                 self._remember(group.after)
             self._tip, self._sequence = group.tip, group.sequence
+            if not self._ballast.whole:
+                self._ballast.fill(self._clock.monotonic())
         return answers
+
+    def _write(self, rows: Sequence[Row], changes: Sequence[Change]) -> None:
+        """Commit; on a full disk with what the ballast gives up. The caller holds the lock.
+
+        Raises:
+            NoSpace: nothing was added. StorageFailure: what the file holds is unknown.
+        """
+        while True:
+            try:
+                self._store.commit(rows, changes)
+            except NoSpace as full:
+                if self._newest().hash != self._tip:
+                    raise StorageFailure(f"{full.what}, and it was not taken back", where=full.where) from full
+                if not self._ballast.release(self._clock.monotonic()):
+                    raise
+            else:
+                return
+
+    def _newest(self) -> Row:
+        return [origin(self._identity), *self._store.newest_rows(1)][-1]
 
     def _stage(self, request: Request, group: _Group) -> Sequence[Committed]:
         """Try every step of a request in memory; the group takes it in only when all are possible."""

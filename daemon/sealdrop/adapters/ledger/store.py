@@ -3,8 +3,8 @@
 No locking (the ledger's lock), no threads, no decisions. Statements are parametrised without exception. Each read
 fetches all it returns, at most a page, so that no read lock outlives the call.
 
-Fails with ``LedgerBroken`` when the file is damaged, else with ``StorageFailure``; ``Refused`` when it is not a ledger
-this program may open.
+Fails with ``LedgerBroken`` when the file is damaged, ``NoSpace`` when the disk is full, else with ``StorageFailure``;
+``Refused`` when it is not a ledger this program may open.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sealdrop.adapters.durable import shown
+from sealdrop.adapters.durable import Folder, shown
 from sealdrop.adapters.ledger import schema
 from sealdrop.adapters.ledger.derived import Change, SubmissionRow, landed_keys, submission_row, tally_changes, text
 from sealdrop.adapters.ledger.rows import Identity, Row
-from sealdrop.core.errors import LedgerBroken, Refused, StorageFailure
+from sealdrop.core.errors import LedgerBroken, NoSpace, Refused, StorageFailure
 
 PAGE = 500  # rows fetched at a time
 BACKUP_PAGES = 1024  # database pages copied before others get a turn
@@ -29,11 +29,14 @@ BACKUP_PAUSE = 0.001  # seconds of that turn
 HOT_PATIENCE = 1.0  # seconds until a commit that seems unfinished is believed to be
 HOT_PAUSE = 0.002  # seconds between two looks at it
 
+ROOM_WANTED = 1 << 20  # bytes that must find room where SQLite does not say why it could not write
+
 _Read = TypeVar("_Read")
 
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+#: What SQLite makes of a used-up quota, and of a journal for which there is no inode left.
+_MAYBE_FULL = frozenset({sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_CANTOPEN})
 _HINTS = {
-    sqlite3.SQLITE_FULL: "Free space on the ledger's file system, then start the agent again",
     sqlite3.SQLITE_IOERR: "Look in the kernel log, check the disk, then start the agent again",
     sqlite3.SQLITE_BUSY: "End the program that keeps the ledger open for reading (lsof names it)",
     sqlite3.SQLITE_READONLY: "Start the agent, or run this as its user: an unfinished commit must be rolled back first",
@@ -46,12 +49,14 @@ def translating(path: Path, doing: str) -> Iterator[None]:
     """Let only our errors out of a block that talks to SQLite.
 
     Raises:
-        LedgerBroken: the file is damaged. StorageFailure: anything else SQLite reports.
+        LedgerBroken: the file is damaged. NoSpace: the disk is full. StorageFailure: anything else SQLite reports.
     """
     try:
         yield
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_FULL:
+            raise _full(path, doing, error) from error
         if code in _DAMAGED:
             raise LedgerBroken(
                 f"the file is damaged: {error}",
@@ -59,6 +64,23 @@ def translating(path: Path, doing: str) -> Iterator[None]:
                 hint="Keep a copy of it, restore the newest backup, then run sealdrop ledger verify",
             ) from error
         raise StorageFailure(f"cannot {doing}: {error}", where=shown(path), hint=_HINTS.get(code, "")) from error
+
+
+def _full(path: Path, doing: str, error: sqlite3.Error) -> NoSpace:
+    hint = "Free space on the ledger's file system, or raise the quota of the agent's user"
+    return NoSpace(f"cannot {doing}: there is no room left ({error})", where=shown(path), hint=hint)
+
+
+def _no_room(folder: Path) -> bool:
+    """Tell whether the file system refuses us room, by trying: what is free is not what a quota allows."""
+    try:
+        with Folder.open(folder) as here, here.draft() as draft:
+            draft.write(bytes(ROOM_WANTED))
+    except NoSpace:
+        return True
+    except StorageFailure:
+        return False
+    return False
 
 
 def _patiently(read: Callable[[], _Read]) -> _Read:
@@ -163,10 +185,22 @@ class Store:
         return Identity(ledger=found[0][0], created=found[0][1])
 
     def commit(self, rows: Sequence[Row], changes: Sequence[Change]) -> None:
-        """Add rows and what follows from them to the derived tables, all or none, durably."""
-        with translating(self.path, "commit"), self._transaction():
-            self._sql.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
-            self._derive(list(changes))
+        """Add rows and what follows from them to the derived tables, all or none, durably.
+
+        A failed *sync* is never taken for a full disk, whatever its cause: what was written before is in doubt then.
+
+        Raises:
+            NoSpace: there is no room, and SQLite took back what it had written.
+        """
+        with translating(self.path, "commit"):
+            try:
+                with self._transaction():
+                    self._sql.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+                    self._derive(list(changes))
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode in _MAYBE_FULL and _no_room(self.path.parent):
+                    raise _full(self.path, "commit", error) from error
+                raise
 
     def newest_rows(self, limit: int) -> list[Row]:
         """Return the last rows, in ledger order."""
