@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sealdrop.rules.csv_text import Run, read_records
 from sealdrop.rules.lines import Fault, Lines, read_lines
 from sealdrop.rules.profile import Bounds, Dialect
+from support.rule_cases import cut
 
 Record = tuple[int, list[str]]
 
@@ -67,12 +68,6 @@ def test_its_line_numbers_are_those_of_an_independent_count(table: list[list[str
     records, _ = read("".join(rows).encode(), block=block)
 
     assert expected == [line for line, _ in records]
-
-
-def cut(data: bytes, places: Sequence[int]) -> Iterator[bytes]:
-    ends = sorted({place % (len(data) + 1) for place in places})
-    for start, end in zip([0, *ends], [*ends, len(data)], strict=True):
-        yield data[start:end]
 
 
 _ANY_BYTES = st.one_of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -28,6 +28,12 @@ OWN = ("90-B3-D5-1F-30-01-00-00 .. 90-B3-D5-1F-30-01-FF-FF",)
 ADT_HEADER = "user_id,srv,warning_threshold,quarantine_threshold"
 EQ_HEADER = "quarantine_event_ref,request_id,action"
 REQUEST = f"{U1}:{DEVICE}:1000"
+
+
+def cut(data: bytes, places: Sequence[int]) -> Iterator[bytes]:
+    ends = sorted({place % (len(data) + 1) for place in places})
+    for start, end in zip([0, *ends], [*ends, len(data)], strict=True):
+        yield data[start:end]
 
 
 @cache

@@ -11,6 +11,7 @@ import os
 import stat
 import tomllib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from sealdrop.rules.calendar_list import parse_calendar
 from sealdrop.rules.engine import check
 from sealdrop.rules.findings import printable
 from sealdrop.rules.identifiers import own_ids
+from sealdrop.rules.line_view import LineViews, pick_lines
 from sealdrop.rules.profile import Profile
 from sealdrop.rules.profile_parsing import parse_profile
 from sealdrop.rules.srv_list import SrvList, parse_srv_list
@@ -95,26 +97,43 @@ class ProfileValidator:
         Raises:
             StorageFailure: the private copy cannot be read.
         """
-        where = printable(str(content))
+        with _opened(content) as (descriptor, size):
+            return check(
+                profile=self.profile,
+                srvs=self._srvs,
+                own=self._own,
+                chunks=lambda: _chunks(descriptor),
+                file_name=file_name,
+                size=size,
+            )
+
+    def views(self, content: Path, verdict: Verdict) -> LineViews:
+        """Return views of the lines that the findings of a verdict are about.
+
+        Raises:
+            StorageFailure: the file cannot be read.
+        """
+        wanted = {finding.line for finding in verdict.findings if finding.line is not None}
+        with _opened(content) as (descriptor, _):
+            return LineViews(self.profile, pick_lines(_chunks(descriptor), wanted))
+
+
+@contextmanager
+def _opened(content: Path) -> Iterator[tuple[int, int]]:
+    """Open a regular file, following no link; yield its descriptor and size."""
+    where = printable(str(content))
+    try:
+        descriptor = os.open(content, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            descriptor = os.open(content, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-            try:
-                facts = os.fstat(descriptor)
-                if not stat.S_ISREG(facts.st_mode):
-                    raise StorageFailure("the private copy is not a regular file", where=where)
-                return check(
-                    profile=self.profile,
-                    srvs=self._srvs,
-                    own=self._own,
-                    chunks=lambda: _chunks(descriptor),
-                    file_name=file_name,
-                    size=facts.st_size,
-                )
-            finally:
-                os.close(descriptor)
-        except OSError as error:
-            what = f"the private copy cannot be read: {error.strerror}"
-            raise StorageFailure(what, where=where, hint="Look at the disk and at the rights of the spool.") from error
+            facts = os.fstat(descriptor)
+            if not stat.S_ISREG(facts.st_mode):
+                raise StorageFailure("the private copy is not a regular file", where=where)
+            yield descriptor, facts.st_size
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        what = f"the private copy cannot be read: {error.strerror}"
+        raise StorageFailure(what, where=where, hint="Look at the disk and at the rights of the spool.") from error
 
 
 def _chunks(descriptor: int) -> Iterator[bytes]:

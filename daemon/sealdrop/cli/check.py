@@ -9,7 +9,7 @@ import typer
 
 from sealdrop.cli.exits import Exit
 from sealdrop.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
-from sealdrop.cli.output import print_json, safe
+from sealdrop.cli.output import print_json, safe, styled
 from sealdrop.core.codec import to_plain
 from sealdrop.core.errors import ConfigurationError
 
@@ -54,6 +54,9 @@ def file_(
     if (kind is None) == (profile is None):
         raise typer.BadParameter("give either --kind or --profile")
     answer = checking.check_file(config, file, kind=kind, profile=profile)
-    typer.echo(answer.machine if as_json else answer.text, nl=False)
+    if as_json:
+        typer.echo(answer.machine, nl=False)
+    for line in () if as_json else answer.lines:
+        typer.echo(styled(line.text.rstrip(), line.role))
     if answer.rejected:
         raise typer.Exit(Exit.NO)

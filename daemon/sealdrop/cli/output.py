@@ -22,6 +22,16 @@ if TYPE_CHECKING:  # rich costs 30 ms, which `--version` and `--json` need not p
 #: Columns that people copy from or compare by eye: their cells are never folded, however narrow the terminal.
 WHOLE = frozenset({"submission", "since (UTC)", "time (UTC)", "fingerprint", "ends", "proof", "number", "line"})
 
+ROLES = {
+    "rejected": ("red", True),
+    "held": ("yellow", True),
+    "accepted": ("green", True),
+    "reject": ("red", False),
+    "hold": ("yellow", False),
+    "warn": ("cyan", False),
+    "caret": ("red", True),
+    "rule": ("bright_black", False),
+}
 STYLES = {
     "sent": "green",
     "delivered": "green",
@@ -46,6 +56,15 @@ def console(*, error: bool = False) -> Console:
 def safe(text: object) -> str:
     """Return text that is safe on a terminal: control characters and undecodable bytes as escapes."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(text))
+
+
+def styled(text: str, role: str) -> str:
+    """Return a line of a report in the colours of its role; plain where standard output is no terminal."""
+    import typer  # noqa: PLC0415 - with the command that needs it
+
+    look = ROLES.get(role)
+    plain = look is None or not sys.stdout.isatty() or "NO_COLOR" in os.environ
+    return text if plain or look is None else typer.style(text, fg=look[0], bold=look[1])
 
 
 def print_json(value: Plain) -> None:

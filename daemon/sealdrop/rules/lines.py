@@ -23,7 +23,7 @@ HEAD_BYTES = 16  # enough to recognise a byte order mark and the signatures belo
 
 _UTF8_BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
-_CODECS = {"utf-8": "utf-8", "ascii": "ascii", "windows-1252": "cp1252"}
+CODECS = {"utf-8": "utf-8", "ascii": "ascii", "windows-1252": "cp1252"}
 _ENDS = re.compile(r"(\r\n|\r|\n)")
 _SIGNATURES = (
     (b"PK\x03\x04", "a workbook or other ZIP archive"),
@@ -137,7 +137,7 @@ class _Decoder:
         self.failed = False
         self._line = 1
         self._dialect = dialect
-        self._codec = _CODECS[dialect.encoding]
+        self._codec = CODECS[dialect.encoding]
         self._bound = bounds.line_bytes
 
     def decode(self, data: bytes) -> Iterator[Lines | Fault]:

@@ -16,9 +16,10 @@ grows when it changes in a way that a reader must know of::
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
+from typing import NamedTuple
 
 from sealdrop.core.codec import Plain, pretty, to_plain
 from sealdrop.core.submission import Submission
@@ -50,6 +51,20 @@ class Subject:
         return cls(
             file_name=submission.file_name, size=submission.size, sha256=submission.sha256, submission=submission
         )
+
+
+class ReportLine(NamedTuple):
+    """One line of the report for people, and what it is, for whoever has colours.
+
+    ``role`` is the verdict's word for the title, a severity for what is wrong, else ``line`` (of the file), ``caret``,
+    ``advice``, ``rule`` or ``fact``.
+    """
+
+    text: str
+    role: str
+
+
+View = Callable[[Finding], Sequence[str]]
 
 
 def verdict_word(verdict: Verdict) -> str:
@@ -92,7 +107,26 @@ def report_json(subject: Subject, verdict: Verdict) -> bytes:
 
 def report_text(subject: Subject, verdict: Verdict) -> bytes:
     """Return the report for people."""
-    return ("\n".join(line.rstrip() for line in _lines(subject, verdict)) + "\n").encode()
+    return ("\n".join(line.text.rstrip() for line in report_lines(subject, verdict)) + "\n").encode()
+
+
+def report_lines(subject: Subject, verdict: Verdict, view: View = lambda _finding: ()) -> Iterator[ReportLine]:
+    """Yield the report for people line by line.
+
+    Args:
+        subject: the file.
+        verdict: the rules' answer.
+        view: returns the lines to show of the file beside a finding, already masked.
+    """
+    word = verdict_word(verdict)
+    for text in _heading(subject, verdict):
+        yield ReportLine(text, word if text.startswith(word.upper()) else "fact")
+    for number, finding in enumerate(verdict.findings, 1):
+        yield ReportLine("", "fact")
+        yield from _paragraph(number, finding, view(finding))
+    if verdict.suppressed:
+        yield ReportLine("", "fact")
+        yield ReportLine(f"{verdict.suppressed} further findings are counted above but not listed.", "fact")
 
 
 def _counts(verdict: Verdict) -> dict[str, int]:
@@ -132,7 +166,7 @@ _SEVERITIES = {
 }
 
 
-def _lines(subject: Subject, verdict: Verdict) -> Iterator[str]:
+def _heading(subject: Subject, verdict: Verdict) -> Iterator[str]:
     word = verdict_word(verdict)
     counts = _counts(verdict)
     title = f"{word.upper()}: {printable(subject.file_name)}"
@@ -150,24 +184,23 @@ def _lines(subject: Subject, verdict: Verdict) -> Iterator[str]:
     yield f"Profile     {verdict.profile}, version {printable(verdict.profile_version)}"
     if verdict.unverified:
         yield "            unverified: nobody has confirmed it against SEC Appendix AA yet"
-    for number, finding in enumerate(verdict.findings, 1):
-        yield ""
-        yield from _paragraph(number, finding)
-    if verdict.suppressed:
-        yield ""
-        yield f"{verdict.suppressed} further findings are counted above but not listed."
 
 
-def _paragraph(number: int, finding: Finding) -> Iterator[str]:
+def _paragraph(number: int, finding: Finding, view: Sequence[str]) -> Iterator[ReportLine]:
     label = f"{number}. "
     indent = " " * len(label)
-    yield from wrap(f"{label}{_where(finding)}: {finding.message}", WIDTH, subsequent_indent=indent)
-    if finding.excerpt is not None:
-        yield f"{indent}Seen: {finding.excerpt}"
-    yield from wrap(f"What to do: {finding.hint}", WIDTH, initial_indent=indent, subsequent_indent=indent)
+    for text in wrap(f"{label}{_where(finding)}: {finding.message}", WIDTH, subsequent_indent=indent):
+        yield ReportLine(text, finding.severity.value)
+    for text, role in zip(view, ("line", "caret"), strict=False):
+        yield ReportLine(indent + text, role)
+    if finding.excerpt is not None and finding.excerpt not in "".join(view):
+        yield ReportLine(f"{indent}Seen: {finding.excerpt}", "line")
+    for text in wrap(f"What to do: {finding.hint}", WIDTH, initial_indent=indent, subsequent_indent=indent):
+        yield ReportLine(text, "advice")
     title, clause = _rule(finding)
-    text = f"Rule {finding.rule} ({_SEVERITIES[finding.severity]}): {title}. Rests on: {clause}."
-    yield from wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent)
+    said = f"Rule {finding.rule} ({_SEVERITIES[finding.severity]}): {title}. Rests on: {clause}."
+    for text in wrap(said, WIDTH, initial_indent=indent, subsequent_indent=indent):
+        yield ReportLine(text, "rule")
 
 
 def _rule(finding: Finding) -> tuple[str, str]:

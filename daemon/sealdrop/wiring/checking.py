@@ -23,7 +23,7 @@ from sealdrop.core.errors import (
     Refused,
     StorageFailure,
 )
-from sealdrop.rules.report import Subject, report_json, report_text
+from sealdrop.rules.report import ReportLine, Subject, report_json, report_lines
 from sealdrop.shipped import calendars, profile_path
 from sealdrop.wiring.folders import ledger_path, ledger_to_read, outbox_warnings
 from sealdrop.wiring.setup import make_route, make_sealer, make_validator
@@ -33,10 +33,16 @@ HEAD_WORDS = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileAnswer:
-    """What the rules say of a file: the two reports, and whether it would be rejected."""
+    """What the rules say of a file.
+
+    Args:
+        rejected: it would be.
+        lines: the report for people, with the lines of the file that it is about; each with its role.
+        machine: the report for programs.
+    """
 
     rejected: bool
-    text: str
+    lines: Sequence[ReportLine]
     machine: str
 
 
@@ -157,11 +163,12 @@ def check_file(path: Path, file: Path, *, kind: str | None, profile: str | None)
             known = ", ".join(sorted(settings.kinds))
             raise Refused("there is no such kind", where=ascii(kind), hint=f"Configured are: {known}")
         validator = make_validator(settings, str(kind), path.parent)
-    verdict = validator.validate(file, file.name)
-    subject = Subject(file_name=file.name, size=file.stat().st_size, sha256=_sha256(file))
+    content = file.resolve()  # a person may name a link; the agent follows none
+    verdict = validator.validate(content, file.name)
+    subject = Subject(file_name=file.name, size=content.stat().st_size, sha256=_sha256(content))
     return FileAnswer(
         rejected=verdict.rejected,
-        text=report_text(subject, verdict).decode(),
+        lines=tuple(report_lines(subject, verdict, validator.views(content, verdict).of)),
         machine=report_json(subject, verdict).decode(),
     )
 
