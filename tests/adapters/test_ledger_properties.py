@@ -17,10 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sealdrop.adapters.ledger import SqliteLedger, rebuild, verify
+from sealdrop.adapters.ledger.derived import text
 from sealdrop.adapters.ledger.rows import Row, decode, encode, moment, row_hash, stamp
 from sealdrop.adapters.ledger.schema import connect_writer
 from sealdrop.adapters.ledger.store import Store
 from sealdrop.core import events as ev
+from sealdrop.core.codec import canonical
 from sealdrop.core.errors import Refused
 from sealdrop.core.lifecycle import Record
 from sealdrop.core.submission import SubmissionId, make_id
@@ -161,6 +163,15 @@ def test_any_text_survives_the_way_into_a_row_and_back(name: str, reason: str) -
 
     assert encoded.payload.isascii()
     assert decode(row) == event
+
+
+@given(value=TEXTS | st.text(st.characters(max_codepoint=0x7F), max_size=3))
+def test_a_text_column_holds_what_the_payload_holds(value: str) -> None:
+    assert text(value) == canonical(value)[1:-1]
+
+
+def test_no_character_of_a_text_column_is_taken_for_plain_by_mistake() -> None:
+    assert [chr(code) for code in range(0x200) if text(chr(code)) != canonical(chr(code))[1:-1]] == []
 
 
 @given(first=TEXTS, second=TEXTS, third=TEXTS)

@@ -6,6 +6,7 @@ during a commit, fill them anew after their version changed, and are what verifi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -31,6 +32,8 @@ STANDING = frozenset(
 )
 #: States in which every leg has landed.
 LANDED = frozenset({State.DELIVERED, State.SENT})
+#: What JSON leaves as it is: printable ASCII but for the quotation mark and the backslash.
+_UNCHANGED = re.compile(r"[ !#-\[\]-~]*")
 
 
 class SubmissionRow(NamedTuple):
@@ -62,7 +65,7 @@ def text(value: str) -> str:
 
     File names may hold surrogate escapes, which SQLite cannot store as text.
     """
-    return canonical(value)[1:-1]
+    return value if _UNCHANGED.fullmatch(value) else canonical(value)[1:-1]
 
 
 def submission_row(record: Record) -> SubmissionRow:
