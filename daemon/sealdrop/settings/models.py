@@ -57,10 +57,10 @@ class Agent(_Table):
         description="How long a clean stop lets work in hand finish; below the unit's TimeoutStopSec.",
     )
     seal_workers: int = Field(
-        default=0, ge=0, le=64, description="Files sealed at once; 0 is one for each processor core."
+        default=0, ge=0, le=64, description="Files sealed at once; 0 is two for each processor core."
     )
     check_workers: int = Field(
-        default=0, ge=0, le=64, description="Files checked at once; 0 is one for each processor core."
+        default=0, ge=0, le=64, description="Files checked at once; 0 is two for each processor core."
     )
     free_space_reserve_bytes: int = Field(
         default=256 * _MIB, ge=_MIB, le=_TIB, description="Free space below which nothing new is claimed."

