@@ -1,4 +1,4 @@
-"""Being an ordinary user for a while, even when the tests run as root."""
+"""Being an ordinary user for a while, even when the tests run as root; and tests that nobody but root can run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 NOBODY = 65534
+
+
+def need_root() -> None:
+    """Go on only as root, who can be somebody else; skip at home, fail in CI: what CI skips nobody sees fail.
+
+    Raises:
+        Failed: in CI, and not root.
+    """
+    if os.geteuid() == 0:
+        return
+    if os.environ.get("CI"):
+        pytest.fail("this test must be run as root in CI: only root can be somebody else")
+    pytest.skip("only root can be somebody else")
 
 
 def give_to_nobody(*paths: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import stat
 import threading
@@ -251,12 +252,33 @@ def test_every_accepted_type_of_key_logs_in(tmp_path: Path, parcel: Parcel, kind
         transport.close()
 
 
-@pytest.mark.parametrize("wrong", ["readable by others", "missing", "a folder", "no key", "empty"])
+def test_credentials_of_the_service_manager_log_in(tmp_path: Path, parcel: Parcel) -> None:
+    """They are root's, and an access list shows its mask as the group's bits."""
+    mode = 0o440 if os.geteuid() == 0 else 0o400
+    words = "open sesame"
+    key, phrase, password = make_key(tmp_path / "key", passphrase=words), tmp_path / "phrase", tmp_path / "password"
+    phrase.write_text(f"{words}\n")
+    password.write_text(f"{PASSWORD}\n")
+    for path in (key, phrase, password):
+        path.chmod(mode)
+
+    with Sshd(tmp_path / "one") as far:
+        far.authorise(key)
+        assert deliver(connect(far, private_key=key, passphrase=phrase), parcel).outcome is Outcome.SENT
+    with ScriptedSftp(tmp_path / "two", password_only=True) as other:
+        assert deliver(connect(other, private_key=None, password=password), parcel).outcome is Outcome.SENT
+
+
+@pytest.mark.parametrize("wrong", ["readable by others", "missing", "a folder", "no key", "empty", "a link"])
 def test_a_bad_key_file_is_refused_without_bothering_the_server(tmp_path: Path, parcel: Parcel, wrong: str) -> None:
     with ScriptedSftp(tmp_path / "far") as far, Relay(far.host, far.port) as relay:
         key = make_key(tmp_path / "key")
         if wrong == "readable by others":
-            key.chmod(stat.S_IRUSR | stat.S_IRGRP)
+            key.chmod(stat.S_IRUSR | stat.S_IROTH)
+        elif wrong == "a link":
+            key = key.rename(key.with_suffix(".real"))
+            (tmp_path / "link").symlink_to(key)
+            key = tmp_path / "link"
         else:
             key.unlink()
         if wrong == "a folder":

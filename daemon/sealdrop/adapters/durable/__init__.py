@@ -8,6 +8,9 @@ Fails with ``NoSpace`` when a resource ran out before anything became visible, e
 sync is never repeated: a second one may report success for pages that are gone. What a failure *means* for a
 submission is left to the caller.
 
+Secrets and key files are read here too (``read_secret``, ``read_line``, ``read_small``), so that one set of rules says
+which file is closed enough.
+
 Every adapter may import this package, and only this package: ``from sealdrop.adapters.durable import …``.
 """
 
@@ -16,6 +19,7 @@ from sealdrop.adapters.durable.folder import PRIVATE_FILE, PRIVATE_FOLDER, Draft
 from sealdrop.adapters.durable.foreign import Reading, read_foreign, why_not_a_file
 from sealdrop.adapters.durable.lease import lease_available, may_lease_others, read_lease
 from sealdrop.adapters.durable.mounts import file_system, is_remote
+from sealdrop.adapters.durable.secret import Unfit, read_line, read_secret, read_small
 from sealdrop.adapters.durable.trouble import failure, guarding, shown
 
 __all__ = [
@@ -24,6 +28,7 @@ __all__ = [
     "Draft",
     "Folder",
     "Reading",
+    "Unfit",
     "failure",
     "file_system",
     "guarding",
@@ -37,6 +42,9 @@ __all__ = [
     "probe_rename",
     "read_foreign",
     "read_lease",
+    "read_line",
+    "read_secret",
+    "read_small",
     "remove",
     "replace",
     "shown",

@@ -1,30 +1,26 @@
-r"""Key sets as configured, and the reading of their files.
+"""Key sets as configured, and the reading of their files.
 
-A key set names keys by full fingerprint only and carries files, never secrets. Secret files (the signing key, its
-passphrase) must be regular files, not links, owned by the agent's user or root, and closed to everybody else; public
-ones only regular and small, since the fingerprint is what pins them. A passphrase file holds one line; its line end
-(``\n`` or ``\r\n``) is taken off, anything further is refused rather than guessed at.
+A key set names keys by full fingerprint only and carries files, never secrets. The signing key and its passphrase are
+read as secrets (``durable.read_secret`` says what that means); public keys need only be regular and small, since the
+fingerprint is what pins them.
 
 Everything wrong is told as ``Problem``s with the setting's path, so that a person mends all of it at once.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sealdrop.adapters.durable import shown
+from sealdrop.adapters.durable import Unfit, read_line, read_secret, read_small, shown
 from sealdrop.core.errors import Problem
 
 MAX_KEY_BYTES = 1 << 20
 MAX_PASSPHRASE_BYTES = 255  # gpg-agent takes no longer one
 
 _FINGERPRINT = re.compile(r"[0-9A-F]{40}")
-_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # a FIFO must not stop us
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,13 +85,6 @@ class KeyFiles:
         return f"KeyFiles({list(self.keys)})"  # never the passphrase
 
 
-class _Unfit(Exception):
-    def __init__(self, what: str, hint: str) -> None:
-        super().__init__(what)
-        self.what = what
-        self.hint = hint
-
-
 def problems_of(keys: KeySet) -> Iterator[Problem]:
     """Yield what is wrong with a key set before any file is read."""
     full = "Give the full fingerprint as `gpg --fingerprint` shows it: 40 upper-case hex digits, without spaces"
@@ -123,70 +112,21 @@ def read_files(keys: KeySet) -> tuple[KeyFiles, list[Problem]]:
     ]
     for setting, fingerprint, path, is_secret in wanted:
         try:
-            data = _read(path, MAX_KEY_BYTES, is_secret=is_secret)
-        except _Unfit as unfit:
-            problems.append(Problem(path=f"{keys.where}.{setting}", what=unfit.what, hint=unfit.hint))
+            data = read_secret(path, MAX_KEY_BYTES) if is_secret else read_small(path, MAX_KEY_BYTES)
+        except Unfit as unfit:
+            problems.append(_problem(keys, setting, path, unfit))
         else:
             place = f"{keys.where}.{setting}"
             read.append(KeyFile(path=path, setting=place, fingerprint=fingerprint, data=data, is_secret=is_secret))
     passphrase = None
     if keys.passphrase is not None:
         try:
-            passphrase = _passphrase(keys.passphrase)
-        except _Unfit as unfit:
-            problems.append(Problem(path=f"{keys.where}.passphrase", what=unfit.what, hint=unfit.hint))
+            # python-gnupg encodes it as latin-1 again: every byte arrives as it was
+            passphrase = read_line(keys.passphrase, MAX_PASSPHRASE_BYTES).decode("latin-1")
+        except Unfit as unfit:
+            problems.append(_problem(keys, "passphrase", keys.passphrase, unfit))
     return KeyFiles(keys=tuple(read), passphrase=passphrase), problems
 
 
-def _passphrase(path: Path) -> str:
-    data = _read(path, MAX_PASSPHRASE_BYTES + 2, is_secret=True)
-    line = data.removesuffix(b"\n").removesuffix(b"\r") if data.endswith(b"\n") else data
-    if not line:
-        raise _Unfit(f"{shown(path)} holds an empty passphrase", "Write the passphrase into it as one line")
-    if any(byte in line for byte in b"\n\r\0"):
-        raise _Unfit(
-            f"{shown(path)} holds more than one line", "Write the passphrase into it as one line, nothing else"
-        )
-    if len(line) > MAX_PASSPHRASE_BYTES:
-        raise _Unfit(f"{shown(path)} is too long", f"A passphrase may have {MAX_PASSPHRASE_BYTES} bytes")
-    return line.decode("latin-1")  # python-gnupg encodes it so again: every byte arrives as it was
-
-
-def _read(path: Path, limit: int, *, is_secret: bool) -> bytes:
-    name = shown(path)
-    try:
-        fd = os.open(path, _READ | (os.O_NOFOLLOW if is_secret else 0))
-    except OSError as error:
-        if path.is_symlink() and is_secret:
-            raise _Unfit(f"{name} is a symbolic link", "Name the secret file itself") from error
-        reason = os.strerror(error.errno or 0)
-        raise _Unfit(f"{name} cannot be read: {reason}", "Put the file there, readable for the agent's user") from error
-    try:
-        status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode):
-            raise _Unfit(f"{name} is no regular file", "Name a file")
-        exposed = why_exposed(status) if is_secret else None
-        if exposed is not None:
-            raise _Unfit(f"{name} {exposed}", "Make the agent's user its owner, and its mode 0600")
-        with os.fdopen(fd, "rb", closefd=False) as file:
-            data = file.read(limit + 1)
-    except OSError as error:
-        raise _Unfit(f"{name} cannot be read: {os.strerror(error.errno or 0)}", "Check the disk") from error
-    finally:
-        os.close(fd)
-    if not data:
-        raise _Unfit(f"{name} is empty", "Put the secret or key into it")
-    if len(data) > limit:
-        raise _Unfit(f"{name} is longer than {limit} bytes", "Name the right file")
-    return data
-
-
-def why_exposed(status: os.stat_result) -> str | None:
-    """Return what is wrong with the owner or mode of a secret file, or None."""
-    if status.st_uid not in {0, os.geteuid()}:
-        return f"belongs to user {status.st_uid}"
-    # A credential of the service manager may be root's with an access list, whose mask then shows as the group's bits.
-    harmless = stat.S_IRGRP if (status.st_uid, status.st_gid) == (0, 0) else 0
-    if stat.S_IMODE(status.st_mode) & 0o077 & ~harmless:
-        return f"is open to others (mode {stat.S_IMODE(status.st_mode):04o})"
-    return None
+def _problem(keys: KeySet, setting: str, path: Path, unfit: Unfit) -> Problem:
+    return Problem(path=f"{keys.where}.{setting}", what=f"{shown(path)} {unfit.what}", hint=unfit.hint)
