@@ -34,11 +34,10 @@ from sealdrop.core.errors import (
     TemporaryFailure,
 )
 from support.noted import NotedJournal
+from support.unprivileged import NOBODY, need_root
 from support.waiting import wait_until
 
 READERS, ADMINS = "games", "daemon"  # groups that every Debian has
-NOBODY = 65534
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
 
 
 def fail_with(error: Exception) -> Callable[[Request], Plain]:
@@ -256,7 +255,6 @@ def as_somebody(groups: list[int], path: Path, data: bytes) -> bytes:
     return heard
 
 
-@needs_root
 @pytest.mark.parametrize(
     ("groups", "reads", "changes"),
     [([READERS], True, False), ([ADMINS], True, True), ([], False, False)],
@@ -265,6 +263,7 @@ def as_somebody(groups: list[int], path: Path, data: bytes) -> bytes:
 def test_j1_supplementary_groups_decide(
     agent: Agent, short_tmp: Path, groups: list[str], *, reads: bool, changes: bool
 ) -> None:
+    need_root()
     gids = [grp.getgrnam(name).gr_gid for name in groups]
     with agent.server(read_group=READERS, admin_group=ADMINS):
         for place in (short_tmp, agent.path.parent, agent.path):
@@ -280,8 +279,8 @@ def test_j1_supplementary_groups_decide(
     assert [request.verb for request in agent.asked] == ["echo"] * reads + ["retry"] * changes
 
 
-@needs_root
 def test_j1_the_file_system_keeps_everybody_else_from_connecting(agent: Agent, short_tmp: Path) -> None:
+    need_root()
     short_tmp.chmod(0o755)
     readers = grp.getgrnam(READERS).gr_gid
     with agent.server(read_group=READERS):
