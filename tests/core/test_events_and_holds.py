@@ -44,12 +44,11 @@ def test_an_event_is_immutable_and_survives_the_ledger(event: ev.Event | ev.Agen
     ("reason", "lifter"),
     [
         (HoldReason.APPROVAL, Lifter.APPROVERS),
-        (HoldReason.SUPERSEDED, Lifter.NOBODY),
         (HoldReason.PARTLY_DELIVERED, Lifter.NOBODY),
         *[
             (reason, Lifter.OPERATOR)
             for reason in HoldReason
-            if reason not in {HoldReason.APPROVAL, HoldReason.SUPERSEDED, HoldReason.PARTLY_DELIVERED}
+            if reason not in {HoldReason.APPROVAL, HoldReason.PARTLY_DELIVERED}
         ],
     ],
 )

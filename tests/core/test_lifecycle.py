@@ -27,6 +27,7 @@ HISTORIES: dict[State, tuple[ev.Event, ...]] = {
     State.SET_ASIDE: (lc.SET_ASIDE,),
     State.SEALED: TO_SEALED,
     State.DEFERRED: (*TO_SEALED, lc.started(), lc.deferred()),
+    State.SUPERSEDED: (*TO_SEALED, lc.SUPERSEDED),
     State.PARTLY_DELIVERED: PARTLY,
     State.DELIVERED: (*TO_SEALED, *LANDED),
     State.UNDELIVERABLE: (*TO_SEALED, lc.gave_up(0)),
@@ -212,17 +213,17 @@ REFUSALS: dict[str, tuple[tuple[ev.Event, ...], ev.Event, str]] = {
     "a delivery by hand during an attempt": ((*TO_SEALED, lc.started()), lc.by_hand(), "an attempt is under way"),
     "a delivery by hand of a delivered leg": ((*TWO_SEALED, *LANDED), lc.by_hand(), "'main' is delivered already"),
     "superseding during an attempt": ((*TO_SEALED, lc.started()), lc.SUPERSEDED, "an attempt is under way"),
-    "superseding twice": ((*TO_SEALED, lc.SUPERSEDED), lc.SUPERSEDED, "superseded already"),
+    "superseding twice": ((*TO_SEALED, lc.SUPERSEDED), lc.SUPERSEDED, "not possible in state superseded"),
     "abandoning during an attempt": ((*TO_SEALED, lc.started()), lc.ABANDONED, "an attempt is under way"),
-    "superseding by a mere hold": (TO_SEALED, lc.held(HoldReason.SUPERSEDED), "such a hold comes with its own event"),
+    "a part delivery by a mere hold": (
+        TO_SEALED, lc.held(HoldReason.PARTLY_DELIVERED), "such a hold comes with its own event",
+    ),
     "releasing what is not held": (TO_SEALED, lc.released(), "there is no hold 'operator'"),
     "releasing another hold": ((*TO_SEALED, lc.held(HoldReason.KEY)), lc.released(), "there is no hold 'operator'"),
     "an operator lifting an approval hold": (
         (*TO_SEALED, lc.held(HoldReason.APPROVAL)), lc.released(HoldReason.APPROVAL), "an operator may not lift",
     ),
-    "anybody reviving what is superseded": (
-        (*TO_SEALED, lc.SUPERSEDED), lc.released(HoldReason.SUPERSEDED), "an operator may not lift",
-    ),
+    "retrying what is superseded": ((*TO_SEALED, lc.SUPERSEDED), lc.RETRY, "not possible in state superseded"),
     "releasing a part delivery without an answer": (
         PARTLY, lc.released(HoldReason.PARTLY_DELIVERED), "an operator may not lift",
     ),
@@ -351,7 +352,23 @@ def test_what_is_superseded_says_by_what() -> None:
     record = lc.after(*TO_SEALED, lc.SUPERSEDED)
 
     assert record.superseded_by == lc.OTHER
-    assert record.holds[0].text == f"submission {lc.OTHER} is newer and replaces it"
+    assert (record.state, record.holds) == (State.SUPERSEDED, ())
+    assert record.reason == f"submission {lc.OTHER} is newer and replaces it"
+
+
+def test_superseding_in_doubt_says_so() -> None:
+    record = lc.after(*TO_SEALED, lc.started(), lc.commit(), lc.deferred(certain=False), lc.SUPERSEDED)
+
+    assert record.state is State.SUPERSEDED
+    assert "may have landed" in (record.reason or "")
+
+
+def test_superseding_what_landed_in_part_leaves_it_to_a_person() -> None:
+    record = lc.after(*TWO_SEALED, *LANDED, lc.SUPERSEDED)
+
+    assert record.state is State.PARTLY_DELIVERED
+    assert [hold.reason for hold in record.holds] == [HoldReason.PARTLY_DELIVERED]
+    assert record.superseded_by == lc.OTHER
 
 
 def test_one_leg_given_up_and_one_delivered_is_held_for_a_person() -> None:

@@ -39,7 +39,8 @@ def assert_sound(record: Record) -> None:
     reasons = [hold.reason for hold in record.holds]
     assert len(reasons) == len(set(reasons)), "a reason holds once"
     assert (record.filed is not None) == record.terminal
-    assert (record.seal is not None) or record.state in BEFORE_SEALING | {State.UNDELIVERABLE, State.FAILED}
+    unsealed = BEFORE_SEALING | {State.SUPERSEDED, State.UNDELIVERABLE, State.FAILED}
+    assert (record.seal is not None) or record.state in unsealed
     assert (HoldReason.PARTLY_DELIVERED in reasons) or record.state is not State.PARTLY_DELIVERED
     if record.state in TO_FILE | TERMINAL:
         assert not record.holds, "what is only to be filed is not held"
@@ -65,6 +66,9 @@ def states_of_legs(record: Record) -> set[State]:
     landed = [leg.receipt is not None for leg in record.legs]
     settled = [leg.settled for leg in record.legs]
     abandoned = {State.UNDELIVERABLE, State.FAILED} if (record.reason or "").startswith("abandoned") else set()
+    if record.superseded_by is not None and not any(landed):
+        assert all(settled), "what is superseded is owed no more"
+        return {State.SUPERSEDED, State.FAILED}
     if record.seal is None:
         assert not any(settled)
         return BEFORE_SEALING | {State.FAILED} | abandoned

@@ -139,7 +139,7 @@ def test_room_is_never_negative(place: Place) -> None:
 def test_too_much_waiting_on_a_route_blocks_the_kinds_that_use_it(place: Place) -> None:
     relay = replace(place.setup.routes["relay"], max_waiting_files=2)
     place.board.reopen(replace(place.setup, routes={**place.setup.routes, "relay": relay}))
-    place.board.put(held(make(1)))
+    place.board.put(deferred(1, START + timedelta(hours=1)))
     kind = place.setup.kinds["adt"]
     assert place.board.room(kind).files > 0
 
@@ -150,25 +150,16 @@ def test_too_much_waiting_on_a_route_blocks_the_kinds_that_use_it(place: Place) 
     assert place.board.room(portal).files > 0
 
 
-def test_one_held_before_its_legs_are_known_counts_on_the_routes_of_its_kind(place: Place) -> None:
+def test_what_is_held_stops_nothing_and_is_counted(place: Place) -> None:
     relay = replace(place.setup.routes["relay"], max_waiting_files=1)
     place.board.reopen(replace(place.setup, routes={**place.setup.routes, "relay": relay}))
 
-    place.board.put(held(claimed(1, kind="gone")))
-    assert place.board.room(place.setup.kinds["adt"]).files > 0
-    place.board.put(held(claimed(1)))
-
-    assert place.board.room(place.setup.kinds["adt"]).files == 0
-
-
-def test_a_superseded_one_counts_nowhere(place: Place) -> None:
-    relay = replace(place.setup.routes["relay"], max_waiting_files=1)
-    place.board.reopen(replace(place.setup, routes={**place.setup.routes, "relay": relay}))
-
-    place.board.put(make(1, lc.SUPERSEDED))
+    for record in (held(make(1)), held(claimed(2)), held(claimed(3, kind="gone"))):
+        place.board.put(record)
 
     room = place.board.room(place.setup.kinds["adt"])
     assert (room.files, room.blocked_by) == (1_000, "")
+    assert place.board.held() == {"adt": 2, "gone": 1}
 
 
 def test_whatever_comes_and_goes_the_room_is_whole_in_the_end(place: Place) -> None:

@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from sealdrop.core import events as ev
-from sealdrop.core.errors import StorageFailure, TemporaryFailure
+from sealdrop.core.errors import NoSpace, StorageFailure, TemporaryFailure
 from sealdrop.core.readiness import Observation, Protocol, ReadinessPolicy
+from sealdrop.core.submission import SubmissionId
 from sealdrop.flow import intake as module
 from sealdrop.flow.once import Once
 from sealdrop.flow.setup import OutboxSetup
@@ -232,7 +233,7 @@ class Crowd:
         raise NotImplementedError
 
 
-def test_a_backlog_is_taken_in_batches_of_the_oldest_one_look_each(house: FakeHouse) -> None:
+def test_a_backlog_is_taken_in_batches_of_the_oldest_two_looks_each(house: FakeHouse) -> None:
     crowd = Crowd(module.BATCH + 500)
     house.change_kind(max_active_files=10**6)
     house.change(outboxes=(OutboxSetup(outbox=crowd, kind="adt", readiness=RENAME),))
@@ -241,10 +242,10 @@ def test_a_backlog_is_taken_in_batches_of_the_oldest_one_look_each(house: FakeHo
     run.line.intake.sweep()
     assert crowd.claimed == list(range(module.BATCH))
     assert run.line.intake.waiting() == {"adt": 500}
-    assert crowd.looks == 1
+    assert crowd.looks == 2
     run.line.intake.sweep()
     assert len(crowd.claimed) == module.BATCH + 500
-    assert crowd.looks == 2
+    assert crowd.looks == 4
 
 
 class SlowOutbox(MemoryOutbox):
@@ -412,7 +413,11 @@ def test_a_flood_of_bad_names_is_no_flood_of_messages(house: FakeHouse) -> None:
         run.line.intake.sweep()
 
     assert len(house.journal.events) == module.MOST_SAID
-    assert house.journal.texts() == ["outbox adt holds many names that are left alone. List the folder"]
+    text = "1000 names in outbox adt are left alone, for example 'link0': is a symbolic link"
+    assert house.journal.texts() == [text]
+    house.outbox.left_alone = []
+    run.line.intake.sweep()
+    assert run.desk.incidents.open() == ()
 
 
 def test_a_folder_that_is_gone_stops_its_outbox_and_only_it_and_is_found_again(house: FakeHouse) -> None:
@@ -452,3 +457,78 @@ def test_a_disk_that_fails_during_a_claim_is_let_through(house: FakeHouse) -> No
 
     with pytest.raises(StorageFailure, match="the sync failed"):
         house.once().line.intake.sweep()
+
+
+# -- what a large or hostile folder does ------------------------------------------------------------------------
+
+
+class Torn(Crowd):
+    """A large folder whose reading misses an older file, while a younger one that came with it is seen."""
+
+    def look(self) -> Iterator[Observation | LeftAlone]:
+        old, young = 10**6, 10**6 + 1
+        for one in super().look():
+            if not (
+                self.looks == 1 and isinstance(one, Observation) and one.inode == old
+            ):  # renamed in behind the reader
+                yield one
+        if self.looks == 1:
+            self.files |= {young}
+            yield Observation(name=f"{young}.csv", size=1, mtime_ns=0, ctime_ns=young, device=1, inode=young)
+
+
+def test_an_older_file_that_a_reading_missed_is_still_claimed_before_a_younger_one(house: FakeHouse) -> None:
+    torn = Torn(module.ONE_READ + 1)
+    torn.files |= {10**6}
+    house.change_kind(max_active_files=10**6)
+    house.change(outboxes=(OutboxSetup(outbox=torn, kind="adt", readiness=RENAME),))
+    run = house.once()
+
+    run.line.intake.sweep()
+    run.line.intake.sweep()
+
+    assert torn.claimed.index(10**6) < torn.claimed.index(10**6 + 1)
+
+
+def test_of_very_many_incomplete_files_only_the_oldest_are_remembered(
+    house: FakeHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_SEEN", 100)
+    crowd = Crowd(1_000)
+    house.change_kind(max_active_files=10**6)
+    house.change(outboxes=(OutboxSetup(outbox=crowd, kind="adt", readiness=QUIET),))
+    run = house.once()
+
+    for _ in range(3):
+        run.line.intake.sweep()
+        house.clock.pass_seconds(QUIET.quiet_seconds)
+
+    assert crowd.claimed == list(range(100)), "the oldest first, the others once these are gone"
+    assert run.line.intake.waiting() == {"adt": 900}
+    for _ in range(30):
+        run.line.intake.sweep()
+        house.clock.pass_seconds(QUIET.quiet_seconds)
+    assert crowd.claimed == list(range(1_000))
+
+
+def test_a_claim_that_meets_a_full_disk_is_made_when_there_is_room(house: FakeHouse) -> None:
+    class Full(MemoryOutbox):
+        full = True
+
+        def claim(self, observed: Observation, submission: SubmissionId) -> bool:
+            if self.full:
+                raise NoSpace("no space left", where="work")
+            return super().claim(observed, submission)
+
+    full = Full("adt", house.disk)
+    house.change(outboxes=(OutboxSetup(outbox=full, kind="adt", readiness=RENAME),))
+    full.drop("a.csv")
+    run = house.once()
+
+    assert run.line.intake.sweep() == house.setup.sweep_seconds
+    assert [one.subject for one in run.desk.incidents.open()] == ["free space for adt"]
+    full.full = False
+    run.line.intake.sweep()
+
+    assert full.waiting() == []
+    assert run.desk.incidents.open() == ()

@@ -8,6 +8,7 @@ from sealdrop.core import events as ev
 from sealdrop.core.errors import KeyUnusable, Refused
 from sealdrop.core.holds import Hold, HoldReason
 from sealdrop.core.lifecycle import State
+from sealdrop.core.submission import SubmissionId
 from sealdrop.flow.once import Once
 from sealdrop.flow.operations import Operations, detail, find
 from sealdrop.ports.ledger import AGENT_STREAM, Entry
@@ -128,7 +129,7 @@ def test_a_hold_that_needs_a_decision_is_not_lifted_by_a_retry(house: FakeHouse,
     with pytest.raises(Refused, match="look at it") as refusal:
         Operations(run, house.ledger).retry(one, "uid 1", "please")
 
-    assert "decision of its own" in refusal.value.hint
+    assert "needs a decision" in refusal.value.hint
     assert house.booked("a.csv")[-1] == "Held"
 
 
@@ -184,3 +185,81 @@ def test_a_route_that_is_not_configured_is_refused_with_those_that_are(house: Fa
 
     assert refusal.value.hint == "Configured are: relay"
     assert "\x1b" not in str(refusal.value)
+
+
+# -- decisions -------------------------------------------------------------------------------------------------
+
+
+def held_one(house: FakeHouse, *reasons: HoldReason) -> tuple[Operations, SubmissionId]:
+    house.far.faults.append(Fault.CUT_EARLY)
+    house.outbox.drop("a.csv")
+    run = house.run()
+    one = house.record("a.csv").submission.id
+    for reason in reasons:
+        record = run.desk.books.book(one, ev.Held(hold=Hold(reason=reason, text="look at it")))
+        run.desk.board.refresh(record)
+    return Operations(run, house.ledger), one
+
+
+def test_a_release_lifts_the_one_hold_and_says_who_and_why(house: FakeHouse) -> None:
+    operations, one = held_one(house, HoldReason.OPERATOR)
+    assert operations.status().held == 1
+
+    after = operations.release(one, "uid 1", "looked at it")
+
+    assert after.holds == ()
+    assert operations.status().held == 0
+    released = [item.event for item in house.ledger.history(one)][-1]
+    assert released == ev.Released(reason=HoldReason.OPERATOR, by="uid 1", why="looked at it")
+
+
+def test_a_release_never_lifts_what_is_not_an_operators(house: FakeHouse) -> None:
+    operations, one = held_one(house, HoldReason.APPROVAL)
+
+    with pytest.raises(Refused, match="an operator may not lift"):
+        operations.release(one, "uid 1", "please")
+    assert house.record("a.csv").holds
+
+
+def test_one_of_several_holds_must_be_named(house: FakeHouse) -> None:
+    operations, one = held_one(house, HoldReason.OPERATOR, HoldReason.FINDING)
+
+    with pytest.raises(Refused, match="several reasons") as refusal:
+        operations.release(one, "uid 1", "please")
+    assert "finding, operator" in refusal.value.hint
+    with pytest.raises(Refused, match="not held for that"):
+        operations.release(one, "uid 1", "please", "poison")
+
+    assert [hold.reason for hold in operations.release(one, "uid 1", "fine", "finding").holds] == [HoldReason.OPERATOR]
+
+
+def test_what_is_not_held_cannot_be_released(house: FakeHouse) -> None:
+    house.outbox.drop("a.csv")
+    operations = Operations(house.run(), house.ledger)
+
+    with pytest.raises(Refused, match="not held"):
+        operations.release(house.record("a.csv").submission.id, "uid 1", "please")
+
+
+def test_what_is_abandoned_is_filed_under_failed_and_never_sent(house: FakeHouse) -> None:
+    operations, one = held_one(house, HoldReason.APPROVAL)
+
+    operations.abandon(one, "uid 1", "withdrawn")
+    house.run(patience=10**6)
+
+    record = house.record("a.csv")
+    assert (record.state, record.reason) == (State.FAILED, "abandoned by uid 1: withdrawn")
+    assert house.far.appearances == []
+    with pytest.raises(Refused):
+        operations.abandon(one, "uid 1", "again")
+
+
+def test_a_retry_lets_the_transport_forget_a_refused_login(house: FakeHouse) -> None:
+    house.far.locked = True
+    house.outbox.drop("a.csv")
+    operations = Operations(house.run(), house.ledger)
+    house.far.locked = False
+
+    operations.retry_route("relay", "uid 1", "unlocked")
+
+    assert house.far.closed == 1

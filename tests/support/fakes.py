@@ -178,6 +178,7 @@ class RecordingSupervisor:
         self.told: list[str] = []
         self.beats = 0
         self.on_beat: Callable[[], None] = lambda: None
+        self.counts_to: float | None = None
 
     def ready(self, status: str) -> None:
         self.told.append(f"ready: {status}")
@@ -188,6 +189,12 @@ class RecordingSupervisor:
     def alive(self) -> None:
         self.beats += 1
         self.on_beat()
+
+    def extend(self, seconds: float) -> None:
+        self.told.append(f"extend: {seconds:.0f}")
+
+    def watchdog_seconds(self) -> float | None:
+        return self.counts_to
 
     def reloading(self) -> None:
         self.told.append("reloading")

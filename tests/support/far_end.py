@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
@@ -140,6 +140,14 @@ class FarEnd:
 
     def probe(self) -> ProbeResult:
         return ProbeResult(steps=(ProbeStep(name="connect", ok=not self.down, detail="in memory"),))
+
+    def sweep(self, open_ids: Collection[SubmissionId]) -> int:
+        self._connect(None)
+        with self._lock:
+            stale = [name for name in self.temporary if not any(one in name for one in open_ids)]
+            for name in stale:
+                del self.temporary[name]
+        return len(stale)
 
     def close(self) -> None:
         self.closed += 1

@@ -12,6 +12,9 @@ from collections.abc import Callable
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
+#: A sweep of a slow far end must not hold up the notice that it is time to look into the outboxes.
+THREADS = 4
+
 
 class AppSchedule:
     """Implements ``ports.schedule.Schedule``."""
@@ -19,7 +22,7 @@ class AppSchedule:
     def __init__(self) -> None:
         self._scheduler = BackgroundScheduler(
             timezone="UTC",
-            executors={"default": ThreadPoolExecutor(1)},
+            executors={"default": ThreadPoolExecutor(THREADS)},
             job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
         )
 

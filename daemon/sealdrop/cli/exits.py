@@ -16,6 +16,7 @@ from sealdrop.core.errors import (
     Refused,
     SealdropError,
     StorageFailure,
+    Stuck,
     TemporaryFailure,
     Unanswered,
 )
@@ -42,6 +43,7 @@ _EXITS: tuple[tuple[type[SealdropError], Exit], ...] = (
     (LedgerBroken, Exit.NO),
     (StorageFailure, Exit.STORAGE),
     (TemporaryFailure, Exit.TEMPORARY),
+    (Stuck, Exit.TEMPORARY),
     (NotYet, Exit.TEMPORARY),
     (Unanswered, Exit.TEMPORARY),
 )

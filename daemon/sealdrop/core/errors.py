@@ -14,6 +14,7 @@
     ├── PermanentFailure      this submission cannot succeed on this transport
     ├── StorageFailure        our own disk cannot be trusted; stop the agent and re-derive at start
     │   └── NoSpace           the reserve would be used up; claim nothing, resume alone
+    ├── Stuck                 work in hand does not end; the process must be started again
     ├── LedgerBroken          the ledger does not verify; refuse to start
     ├── NotRunning            no agent answers on its control socket; start it, or read from the ledger
     └── Unanswered            the agent did not answer; whether it acted is unknown, look before asking again
@@ -143,6 +144,10 @@ class StorageFailure(SealdropError):
 
 class NoSpace(StorageFailure):
     """The free-space reserve would be used up. Nothing was begun; claims resume when space returns."""
+
+
+class Stuck(SealdropError):
+    """Work in hand did not end in its time; only a new process settles it."""
 
 
 class LedgerBroken(SealdropError):

@@ -14,7 +14,6 @@ class HoldReason(Enum):
     KEY = "key"  # a key is missing, expired or revoked
     POISON = "poison"  # the process died on this file three times
     UNKNOWN_OUTCOME = "unknown-outcome"  # the object may be at the far end; only a person can tell
-    SUPERSEDED = "superseded"  # a newer one replaces it
     OUT_OF_ORDER = "out-of-order"  # a newer one of its ordering keys has landed already
     DUPLICATE = "duplicate"  # equal bytes were seen before
     PARTLY_DELIVERED = "partly-delivered"  # one leg landed, another was given up
@@ -36,7 +35,6 @@ _LIFTERS = {
     HoldReason.KEY: Lifter.OPERATOR,
     HoldReason.POISON: Lifter.OPERATOR,
     HoldReason.UNKNOWN_OUTCOME: Lifter.OPERATOR,
-    HoldReason.SUPERSEDED: Lifter.NOBODY,
     HoldReason.OUT_OF_ORDER: Lifter.OPERATOR,
     HoldReason.DUPLICATE: Lifter.OPERATOR,
     HoldReason.PARTLY_DELIVERED: Lifter.NOBODY,

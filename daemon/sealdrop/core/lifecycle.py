@@ -32,6 +32,7 @@ class State(Enum):
     SET_ASIDE = "set-aside"  # can never be taken; to be filed under failed/
     SEALED = "sealed"  # signed and encrypted; every leg is owed
     DEFERRED = "deferred"  # an attempt failed for now; waits for its due time
+    SUPERSEDED = "superseded"  # a newer one replaced it before it could go; to be filed under failed/
     PARTLY_DELIVERED = "partly-delivered"  # one leg landed, another was given up; a person decides
     DELIVERED = "delivered"  # every leg is proven; to be filed under sent/
     UNDELIVERABLE = "undeliverable"  # given up; to be filed under failed/
@@ -42,7 +43,9 @@ class State(Enum):
 TERMINAL = frozenset({State.SENT, State.FAILED})
 OPEN = frozenset(State) - TERMINAL
 #: States in which only filing is left.
-TO_FILE = frozenset({State.REJECTED, State.DUPLICATE, State.SET_ASIDE, State.DELIVERED, State.UNDELIVERABLE})
+TO_FILE = frozenset(
+    {State.REJECTED, State.DUPLICATE, State.SET_ASIDE, State.SUPERSEDED, State.DELIVERED, State.UNDELIVERABLE}
+)
 #: States in which legs are owed and may be attempted.
 DELIVERABLE = frozenset({State.SEALED, State.DEFERRED})
 _WAITING = frozenset({State.CLAIMED, State.ACCEPTED, *DELIVERABLE, State.PARTLY_DELIVERED})
@@ -85,7 +88,11 @@ TRANSITIONS: Table = {
         State.SEALED: frozenset({State.SEALED, State.UNDELIVERABLE, State.PARTLY_DELIVERED}),
         State.DEFERRED: frozenset({State.DEFERRED, State.UNDELIVERABLE, State.PARTLY_DELIVERED}),
     },
-    ev.Superseded: _same(frozenset({State.ACCEPTED, *DELIVERABLE})),
+    ev.Superseded: {
+        State.ACCEPTED: frozenset({State.SUPERSEDED}),
+        State.SEALED: frozenset({State.SUPERSEDED, State.PARTLY_DELIVERED}),
+        State.DEFERRED: frozenset({State.SUPERSEDED, State.PARTLY_DELIVERED}),
+    },
     ev.Held: _same(_WAITING),
     ev.Released: _same(_WAITING),
     ev.RetryRequested: {
@@ -106,6 +113,7 @@ TRANSITIONS: Table = {
         State.REJECTED: frozenset({State.FAILED}),
         State.DUPLICATE: frozenset({State.FAILED}),
         State.SET_ASIDE: frozenset({State.FAILED}),
+        State.SUPERSEDED: frozenset({State.FAILED}),
         State.UNDELIVERABLE: frozenset({State.FAILED}),
     },
 }
@@ -317,13 +325,23 @@ def _judged(record: Record, event: ev.DuplicateOf | ev.Accepted | ev.Rejected) -
             assert_never(unreachable)
 
 
+def _superseded(record: Record, event: ev.Superseded) -> Record:
+    """Give up what is still owed: a newer one says it all. What landed in part is a person's to judge."""
+    _require(record, all(leg.trying is None for leg in record.legs), "an attempt is under way")
+    doubt = ", though an earlier attempt of it may have landed" if any(leg.uncertain for leg in record.legs) else ""
+    reason = f"submission {event.by} is newer and replaces it{doubt}"
+    legs = tuple(leg if leg.settled else replace(leg, given_up=True, reason=reason) for leg in record.legs)
+    record = replace(record, superseded_by=event.by, legs=legs, reason=reason)
+    if not any(leg.receipt is not None for leg in legs):
+        return replace(record, state=State.SUPERSEDED, holds=())
+    hold = Hold(reason=HoldReason.PARTLY_DELIVERED, text=reason)
+    return replace(record, state=State.PARTLY_DELIVERED, holds=_with(record.holds, hold))
+
+
 def _holding(record: Record, event: ev.Superseded | ev.Held | ev.Released) -> Record:
     match event:
         case ev.Superseded():
-            _require(record, record.superseded_by is None, "superseded already")
-            _require(record, all(leg.trying is None for leg in record.legs), "an attempt is under way")
-            hold = Hold(reason=HoldReason.SUPERSEDED, text=f"submission {event.by} is newer and replaces it")
-            return replace(record, superseded_by=event.by, holds=_with(record.holds, hold))
+            return _superseded(record, event)
         case ev.Held():
             _require(record, event.hold.lifter is not Lifter.NOBODY, "such a hold comes with its own event")
             return replace(record, holds=_with(record.holds, event.hold))

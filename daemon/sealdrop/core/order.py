@@ -42,7 +42,7 @@ def way(policy: OrderPolicy, older: Record, newer_keys: Sequence[str], *, older_
         newer_keys: ordering keys of the newer one.
         older_can_go: the older one is being worked on or could be this instant (neither held nor deferred).
     """
-    if policy is OrderPolicy.NONE or older.superseded_by is not None or not undelivered(older):
+    if policy is OrderPolicy.NONE or not undelivered(older):
         return Way.CLEAR
     if older.state is State.CLAIMED:
         # Its keys are not known yet. A held one could block its whole kind for days; it is judged again,

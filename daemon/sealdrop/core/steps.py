@@ -52,7 +52,14 @@ def next_step(record: Record, now: datetime) -> Do | Rest:
     match record.state:
         case State.SENT | State.FAILED:
             return Rest(until=None)
-        case State.REJECTED | State.DUPLICATE | State.SET_ASIDE | State.DELIVERED | State.UNDELIVERABLE:
+        case (
+            State.REJECTED
+            | State.DUPLICATE
+            | State.SET_ASIDE
+            | State.SUPERSEDED
+            | State.DELIVERED
+            | State.UNDELIVERABLE
+        ):
             return Do(work=Work.FILE)
         case State.CLAIMED:
             return Rest(until=None) if record.holds else Do(work=Work.VALIDATE)

@@ -183,6 +183,11 @@ class Board:
         with self._lock:
             return self._tally.room(kind)
 
+    def held(self) -> dict[str, int]:
+        """Return how many submissions of each kind are held, those kinds only that have any."""
+        with self._lock:
+            return {kind: number for kind, number in self._tally.held.items() if number}
+
     def newest_open(self, kind: str, keys: tuple[str, ...], before: SubmissionId) -> SubmissionId | None:
         """Return the newest open, undelivered submission of a kind before another that shares an ordering key."""
         with self._lock:

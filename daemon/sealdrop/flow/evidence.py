@@ -86,16 +86,18 @@ def failure_report(record: Record) -> tuple[tuple[str, bytes], ...]:
 _ADVICE = {
     State.SET_ASIDE: "drop a regular file that nothing else links to, within the size that is taken",
     State.DUPLICATE: "nothing, if it was a repetition; else change the file and drop it again",
+    State.SUPERSEDED: "nothing, if the newer file says what you mean; else drop it again",
     State.UNDELIVERABLE: "ask the operators; when the cause is gone, drop the file again",
 }
 
 
-def for_producer(record: Record, folder: str) -> tuple[tuple[str, bytes], ...]:
+def for_producer(record: Record, folder: str, *, late_write: bool = False) -> tuple[tuple[str, bytes], ...]:
     """Return (suffix, bytes) of the result files for the producer.
 
     Args:
         record: delivered, or in a state that ends in ``failed/``.
         folder: where the submission was filed, relative to the root.
+        late_write: the producer went on writing after the file was taken; what it wrote then was not delivered.
     """
     delivered = record.state is State.DELIVERED
     result = pretty(
@@ -108,6 +110,7 @@ def for_producer(record: Record, folder: str) -> tuple[tuple[str, bytes], ...]:
             "reason": record.reason,
             "proof": {leg.name: leg.receipt.proof for leg in record.legs if leg.receipt is not None},
             "filed": folder,
+            "late_write": late_write,
         }
     )
     if delivered:

@@ -1,22 +1,22 @@
 """Intake: look into the outboxes, decide what is complete, and claim it within the bounds.
 
 The sweep is the truth; whatever wakes it is a hint. One look over a folder fills a bounded queue of the oldest complete
-files, which are then claimed as room appears, so that a backlog of any length costs one pass over the folder for
-each ``BATCH`` files and no memory beyond it.
+files, which are then claimed as room appears, so that a backlog of any length costs two passes over the folder for
+each ``BATCH`` files and no memory beyond it. Of files that are not complete, the ``MOST_SEEN`` oldest are remembered.
 
 Nothing is claimed of a kind whose keys may not be used, whose route has too much waiting, or while the disk has no
-room; each of these is an incident, said once. A name that is left alone is said once, and after ``MOST_SAID`` names
-per outbox only that there are more: a flood of bad names is no flood of messages.
+room; each of these is an incident, said once. Names that are left alone are one incident for each outbox; the first
+``MOST_SAID`` also go into the ledger: a flood of bad names is no flood of messages.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from sealdrop.core.errors import KeyUnusable, TemporaryFailure
+from sealdrop.core.errors import KeyUnusable, NoSpace, TemporaryFailure
 from sealdrop.core.events import NameLeftAlone
 from sealdrop.core.readiness import Observation, Ready, Seen, Wait, decide, remember
 from sealdrop.flow.board import Board
@@ -25,13 +25,17 @@ from sealdrop.flow.incidents import Incidents
 from sealdrop.flow.jobs import Arrival
 from sealdrop.flow.setup import KindSetup, OutboxSetup, Setup
 from sealdrop.ports.clock import Clock
-from sealdrop.ports.intake import LeftAlone
+from sealdrop.ports.intake import LeftAlone, Outbox
 from sealdrop.ports.spool import Claimed, Spool
 
 #: Complete files remembered from one look. Ten thousand observations are about 3 MB.
 BATCH = 10_000
 #: A look over a huge folder is followed by a rest this many times as long, however many hints come.
 LOOK_SHARE = 4
+#: Files that are not complete yet and are remembered, about 500 bytes each; the oldest ones.
+MOST_SEEN = 50_000
+#: Entries that a folder certainly gives in one read, with names of any length and a marker beside each.
+ONE_READ = 50
 #: Names per outbox that are reported one by one as left alone.
 MOST_SAID = 100
 #: A file needs room for its private copy, its sealed file and the ledger.
@@ -40,16 +44,72 @@ COPIES = 3
 
 @dataclass(slots=True)
 class _Door:
-    """What is remembered of one outbox between looks."""
+    """What is remembered of one outbox between looks.
+
+    Args:
+        seen: files that are not complete yet. ready: complete ones, oldest first, that wait for room.
+        said: names that went into the ledger as left alone. late: names said to wait too long.
+        left: how many names are left alone now, by reason. example: one of them.
+        not_before: when the next look is allowed. look_again: seconds until one may find more.
+        waiting: files seen and neither claimed nor in ``ready``.
+    """
 
     setup: OutboxSetup
     seen: dict[str, Seen] = field(default_factory=dict)
     ready: deque[Observation] = field(default_factory=deque)
     said: set[tuple[str, str]] = field(default_factory=set)
     late: set[str] = field(default_factory=set)
+    left: Counter[str] = field(default_factory=Counter)
+    example: str = ""
     not_before: float = float("-inf")
     look_again: float | None = None
     waiting: int = 0
+
+
+@dataclass(slots=True)
+class _Look:
+    """What one look gathers: the oldest waiting files (a heap, the youngest on top) and those that wait too long."""
+
+    door: _Door
+    now: float
+    before: dict[str, Seen]
+    waits: list[tuple[int, str, Seen]] = field(default_factory=list)
+    late: dict[str, str] = field(default_factory=dict)
+
+    def remember(self, seen: Seen) -> None:
+        """Remember a file for the next look, if it is among the oldest; the others are remembered as these go."""
+        one = seen.observation
+        entry = (-one.ctime_ns, one.name, seen)
+        if len(self.waits) < MOST_SEEN:
+            heapq.heappush(self.waits, entry)
+        else:
+            heapq.heappushpop(self.waits, entry)
+
+
+def _age(one: Observation) -> tuple[int, str]:
+    return (one.ctime_ns, one.name)
+
+
+def _whole(outbox: Outbox) -> Iterator[Observation | LeftAlone]:
+    """Yield what is in an outbox, such that nothing older than what is yielded is missing.
+
+    A folder that takes several reads is no snapshot: a file may be renamed in behind the reader and a younger one
+    ahead of it, so that only the younger is seen. What was there before a reading began is always seen, so a large
+    folder is read twice and only what is as old as the first reading counts in the second.
+    """
+    first, number, newest = [], 0, 0
+    for one in outbox.look():
+        number += 1
+        if number <= ONE_READ:
+            first.append(one)
+        if isinstance(one, Observation):
+            newest = max(newest, one.ctime_ns)
+    if number <= ONE_READ:
+        yield from first
+        return
+    for one in outbox.look():
+        if isinstance(one, LeftAlone) or one.ctime_ns <= newest:
+            yield one
 
 
 class Intake:
@@ -104,6 +164,9 @@ class Intake:
                 self._look(door)
             if door.ready and self._may_claim(kind):
                 self._claim(door, kind)
+        except NoSpace as error:
+            text = f"nothing is claimed: {error}. Free some space under the root; claims resume alone"
+            self._wait_for_space(door, text)
         except TemporaryFailure as error:
             door.look_again = self._setup.sweep_seconds
             self._incidents.begin(subject, str(error))
@@ -117,51 +180,67 @@ class Intake:
             door.look_again = door.not_before - now
             return
         door.look_again, door.waiting = None, 0
-        before, door.seen = door.seen, {}
-        late, door.late = door.late, set()
-        chosen = heapq.nsmallest(BATCH, self._complete(door, before, late), key=lambda one: (one.ctime_ns, one.name))
+        look = _Look(door=door, now=now, before=door.seen)
+        door.seen, door.left = {}, Counter()
+        chosen = heapq.nsmallest(BATCH, self._complete(look, _whole(door.setup.outbox)), key=_age)
+        door.seen |= {seen.observation.name: seen for _, _, seen in look.waits}
         door.ready.extend(chosen)
         door.waiting -= len(chosen)
+        self._report(look)
         after = self._clock.monotonic()
         door.not_before = after + LOOK_SHARE * (after - now)
 
-    def _complete(self, door: _Door, before: dict[str, Seen], late: set[str]) -> Iterator[Observation]:
-        now = self._clock.monotonic()
-        for found in door.setup.outbox.look():
-            if isinstance(found, LeftAlone):
-                self._say(door, found)
+    def _complete(self, look: _Look, found: Iterator[Observation | LeftAlone]) -> Iterator[Observation]:
+        """Yield what is complete, remember what is not, and note what is left alone."""
+        door = look.door
+        for one in found:
+            if isinstance(one, LeftAlone):
+                self._leave(door, one)
                 continue
             door.waiting += 1
-            seen = remember(before.get(found.name), found, now)
-            match decide(seen, door.setup.readiness, now):
+            seen = remember(look.before.pop(one.name, None), one, look.now)
+            match decide(seen, door.setup.readiness, look.now):
                 case Ready():
-                    if found.name in before:  # it had to wait: do not make it wait anew when it is not claimed now
-                        door.seen[found.name] = seen
-                    yield found
+                    if seen.looks > 1:  # it had to wait: do not make it wait anew when it is not claimed now
+                        look.remember(seen)
+                    yield one
                 case Wait() as wait:
-                    door.seen[found.name] = seen
+                    look.remember(seen)
                     if wait.look_again is not None:
                         sooner = door.look_again is None or wait.look_again < door.look_again
                         door.look_again = wait.look_again if sooner else door.look_again
-                    if wait.too_old and len(door.late) < MOST_SAID:
-                        door.late.add(found.name)
-                        if found.name not in late:
-                            where = f"outbox {door.setup.outbox.name}: {found.name!a}"
-                            self._incidents.begin(where, f"{where} {wait.reason}. Ask its producer whether it is done")
-        for name in late - door.late:
-            self._incidents.end(f"outbox {door.setup.outbox.name}: {name!a}")
+                    if wait.too_old and len(look.late) < MOST_SAID:
+                        look.late[one.name] = wait.reason
 
-    def _say(self, door: _Door, found: LeftAlone) -> None:
+    def _report(self, look: _Look) -> None:
+        """Begin and end the incidents that this look is about."""
+        door, name = look.door, look.door.setup.outbox.name
+        for late, reason in look.late.items():
+            where = f"outbox {name}: {late!a}"
+            self._incidents.begin(where, f"{where} {reason}. Ask its producer whether it is done")
+        for late in door.late - look.late.keys():
+            self._incidents.end(f"outbox {name}: {late!a}")
+        door.late = set(look.late)
+        subject = f"names in {name}"
+        if not door.left:
+            self._incidents.end(subject)
+            return
+        number = sum(door.left.values())
+        reason = door.left.most_common(1)[0][0]
+        text = f"{number} names in outbox {name} are left alone, for example {door.example!a}: {reason}"
+        self._incidents.begin(subject, text)
+
+    def _leave(self, door: _Door, found: LeftAlone) -> None:
+        """Count a name that is left alone; the first ones of all go into the ledger, each once."""
+        if not door.left:
+            door.example = found.name
+        door.left[found.reason] += 1
         key = (found.name, found.reason)
-        if key in door.said:
+        if key in door.said or len(door.said) >= MOST_SAID:
             return
-        if len(door.said) >= MOST_SAID:
-            text = f"outbox {door.setup.outbox.name} holds many names that are left alone. List the folder"
-            self._incidents.begin(f"names in {door.setup.outbox.name}", text)
-            return
-        door.said.add(key)
         reason = f"{found.reason}. {found.hint}"
         self._books.tell(NameLeftAlone(outbox=door.setup.outbox.name, file_name=found.name, reason=reason))
+        door.said.add(key)
 
     def _may_claim(self, kind: KindSetup) -> bool:
         subject = f"keys of {kind.name}"
@@ -183,15 +262,12 @@ class Intake:
         room = self._board.room(kind)
         files, free_bytes = room.files, room.bytes
         space = self._spool.free_bytes() - self._setup.reserve_bytes
-        subject = f"free space for {door.setup.outbox.name}"
         while door.ready and files > 0 and free_bytes > 0:
             found = door.ready[0]
             need = COPIES * min(found.size, kind.max_bytes)  # a larger one is set aside without a copy
             if space < need:
                 text = f"nothing is claimed: {found.name!a} needs {need} bytes beside the reserve"
-                self._incidents.begin(subject, f"{text}. Free some space under the root; claims resume alone")
-                door.waiting += len(door.ready)
-                door.ready.clear()  # it may be gone by then, so the next sweep looks again
+                self._wait_for_space(door, f"{text}. Free some space under the root; claims resume alone")
                 return
             door.ready.popleft()
             submission = self._clock.new_id()
@@ -207,4 +283,15 @@ class Intake:
             )
             self._board.arrive(Arrival(claimed=claimed, kind=kind.name, size=found.size))
             files, free_bytes, space = files - 1, free_bytes - found.size, space - need
-        self._incidents.end(subject)
+        self._incidents.end(_space(door))
+
+    def _wait_for_space(self, door: _Door, text: str) -> None:
+        """Claim nothing more for now; what was complete is looked at again, since it may be gone by then."""
+        self._incidents.begin(_space(door), text)
+        door.waiting += len(door.ready)
+        door.ready.clear()
+        door.look_again = self._setup.sweep_seconds
+
+
+def _space(door: _Door) -> str:
+    return f"free space for {door.setup.outbox.name}"

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sealdrop.core.errors import Refused
-from sealdrop.core.events import Event, Released, RetryRequested, RouteResumed
-from sealdrop.core.holds import HoldReason
+from sealdrop.core.events import Abandoned, Event, Released, RetryRequested, RouteResumed
+from sealdrop.core.holds import HoldReason, Lifter
 from sealdrop.core.lifecycle import DELIVERABLE, Record, State
 from sealdrop.core.submission import SubmissionId
 from sealdrop.flow.incidents import Incident
@@ -30,12 +30,14 @@ class Status:
 
     Args:
         running: False when this was read from the ledger while no agent runs.
-        counts: submissions by state. outboxes: files seen and not claimed yet. transports: state of each gate.
+        counts: submissions by state. held: open ones that wait for a person.
+        outboxes: files seen and not claimed yet. transports: state of each gate.
     """
 
     running: bool
     environment: str
     counts: dict[str, int]
+    held: int
     outboxes: dict[str, int]
     transports: dict[str, str]
     incidents: tuple[Incident, ...]
@@ -106,6 +108,7 @@ class Operations:
             running=True,
             environment=setup.environment,
             counts=self._ledger.counts(),
+            held=sum(desk.board.held().values()),
             outboxes=self._agent.line.intake.waiting(),
             transports={name: desk.gates.describe(name) for name in names},
             incidents=desk.incidents.open(),
@@ -130,15 +133,14 @@ class Operations:
         Raises:
             Refused: there is no such submission, or a retry cannot help it.
         """
-        one = find(self._ledger, prefix)
-        record = self._ledger.record(one)
-        if record is None:
-            raise Refused("no submission has such an id", where=one)
+        record = self._record(prefix)
+        one = record.submission.id
         other = [hold for hold in record.holds if hold.reason not in TECHNICAL | {HoldReason.PARTLY_DELIVERED}]
         if other:
             reason = other[0]
             what = f"it is held ({reason.reason.value}): {reason.text}"
-            raise Refused(what, where=one, hint="A retry does not lift this hold; it needs a decision of its own")
+            hint = "A retry does not lift this hold: it needs a decision (`sealdrop release` or `sealdrop abandon`)"
+            raise Refused(what, where=one, hint=hint)
         events: list[Event] = [
             Released(reason=hold.reason, by=by, why=why) for hold in record.holds if hold.reason in TECHNICAL
         ]
@@ -149,6 +151,54 @@ class Operations:
             raise Refused(what, where=one, hint="See `sealdrop show`")
         after = self._agent.desk.books.book(one, *events)
         self._open_gates([leg.route for leg in after.legs if not leg.settled], by)
+        self._agent.desk.board.refresh(after)
+        return after
+
+    def release(self, prefix: str, by: str, why: str, reason: str | None = None) -> Record:
+        """Lift a hold that an operator may lift, and let the submission go on.
+
+        Args:
+            prefix: the submission's id, or its first letters.
+            by: who asks.
+            why: kept in the ledger.
+            reason: which hold, when there are several.
+
+        Raises:
+            Refused: there is no such submission or hold, several and none named, or not an operator's to lift.
+        """
+        record = self._record(prefix)
+        one = record.submission.id
+        there = {hold.reason.value: hold for hold in record.holds}
+        if not there:
+            raise Refused("it is not held", where=one, hint="See `sealdrop show`")
+        if reason is None and len(there) > 1:
+            raise Refused("it is held for several reasons", where=one, hint=f"Name one of: {', '.join(sorted(there))}")
+        hold = there.get(reason) if reason is not None else next(iter(there.values()))
+        if hold is None:
+            raise Refused("it is not held for that", where=one, hint=f"It is held for: {', '.join(sorted(there))}")
+        if hold.lifter is not Lifter.OPERATOR:
+            what = f"an operator may not lift this hold ({hold.reason.value}): {hold.text}"
+            raise Refused(what, where=one, hint="Retry it, abandon it, or have it approved")
+        return self._decide(record, Released(reason=hold.reason, by=by, why=why))
+
+    def abandon(self, prefix: str, by: str, why: str) -> Record:
+        """Give a submission up: it is filed under ``failed/`` and never sent.
+
+        Raises:
+            Refused: there is no such submission, an attempt is under way, or it is past giving up.
+        """
+        record = self._record(prefix)
+        return self._decide(record, Abandoned(by=by, why=why))
+
+    def _record(self, prefix: str) -> Record:
+        one = find(self._ledger, prefix)
+        record = self._ledger.record(one)
+        if record is None:
+            raise Refused("no submission has such an id", where=one)
+        return record
+
+    def _decide(self, record: Record, event: Event) -> Record:
+        after = self._agent.desk.books.book(record.submission.id, event)
         self._agent.desk.board.refresh(after)
         return after
 
@@ -173,7 +223,8 @@ class Operations:
         for name in routes:
             known = setup.routes.get(name)
             for transport in known.transports if known is not None else ():
-                if desk.gates.describe(transport.name) != "open":
+                if not desk.gates.open(transport.name):
+                    transport.close()  # a refused login is remembered by its transport until then
                     desk.gates.resume(transport.name)
                     desk.incidents.end(f"transport {transport.name}")
                     desk.books.tell(RouteResumed(route=transport.name, by=by))

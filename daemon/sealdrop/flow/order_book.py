@@ -45,7 +45,7 @@ class OrderBook:
 
     def enter(self, record: Record) -> None:
         """Take a record in."""
-        if not undelivered(record) or record.superseded_by is not None:
+        if not undelivered(record):
             return
         one, kind = record.submission.id, record.submission.kind
         if record.state is State.CLAIMED:

@@ -13,9 +13,12 @@ before the event that claims it, so one pass is enough and repeating it changes 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sealdrop.core.events import AttemptInterrupted, Event, Held, Recovered
 from sealdrop.core.holds import Hold, HoldReason
 from sealdrop.core.lifecycle import TO_FILE, Record, State
+from sealdrop.core.submission import SubmissionId
 from sealdrop.flow.board import Board
 from sealdrop.flow.books import Books
 from sealdrop.flow.incidents import Incidents
@@ -27,6 +30,8 @@ from sealdrop.ports.spool import Claimed, Spool
 
 #: Recoveries in a row, at the same stage, after which a submission is held.
 MOST_RECOVERIES = 3
+#: Submissions between two words to whoever waits for the start.
+PROGRESS_EVERY = 200
 
 
 class Recovery:
@@ -50,9 +55,13 @@ class Recovery:
         self._clock = clock
         self._incidents = incidents
         self._hand = hand
+        self._counted: set[SubmissionId] = set()
 
-    def run(self) -> int:
+    def run(self, progress: Callable[[], None] = lambda: None) -> int:
         """Bring everything open onto the board; return how many submissions that are.
+
+        Args:
+            progress: called every ``PROGRESS_EVERY`` submissions, so that a long recovery is not taken for a hang.
 
         Raises:
             StorageFailure: our own disk or the ledger failed.
@@ -67,6 +76,8 @@ class Recovery:
             one = record.submission.id
             self._board.put(self._recover(record, left.get(one), claimed.pop(one, None)))
             found += 1
+            if found % PROGRESS_EVERY == 0:
+                progress()
         self._hand.clear()
         for one, folder in claimed.items():
             self._clock.never_before(one)
@@ -78,7 +89,10 @@ class Recovery:
         events: list[Event] = [
             AttemptInterrupted(leg=leg.name, attempt=leg.trying) for leg in record.legs if leg.trying is not None
         ]
-        if doing is not None and record.state in {State.CLAIMED, State.ACCEPTED} and not record.holds:
+        at_risk = record.state in {State.CLAIMED, State.ACCEPTED} and not record.holds
+        # A pass that a full disk cut short is made again; one death counts once.
+        if doing is not None and at_risk and record.submission.id not in self._counted:
+            self._counted.add(record.submission.id)
             events.append(Recovered(doing=doing))
             if record.recoveries + 1 >= MOST_RECOVERIES:
                 text = f"the agent died {MOST_RECOVERIES} times in a row while it did this: {doing}"

@@ -203,7 +203,7 @@ class Stages:
         subject = f"results of {submission.outbox}"
         if outbox is not None:
             try:
-                results = evidence.for_producer(record, filed.folder)
+                results = evidence.for_producer(record, filed.folder, late_write=filed.late_write)
                 outbox.publish_result(submission.file_name, submission.id, results)
             except TemporaryFailure as error:
                 self._incidents.begin(subject, f"the producer cannot be told: {error}")

@@ -1,8 +1,8 @@
 """The tally: how much is active and how much waits, which bounds what may be claimed.
 
-What is being worked on counts against its kind; what is deferred or held counts against its own route, so a dead
-route fills its own bound and never a healthy one's. A superseded submission counts nowhere: it will never go, and may
-not hold up what can.
+What is being worked on counts against its kind; what is deferred counts against its own route, so a dead route fills
+its own bound and never a healthy one's. What is held counts nowhere: it waits for a person, not for a route, and a pile
+of it must not stop what can go. It is counted and said (``held``), so that the person comes.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class Tally:
         self._active: Counter[str] = Counter()
         self._active_bytes: Counter[str] = Counter()
         self._waiting: Counter[str] = Counter()
+        self.held: Counter[str] = Counter()
 
     def arrival(self, kind: str, size: int, step: int) -> None:
         """Count (``step`` 1) or no longer count (-1) a claimed file that is not booked yet."""
@@ -39,14 +40,14 @@ class Tally:
 
     def record(self, record: Record, step: int) -> None:
         """Count (``step`` 1) or no longer count (-1) a record in exactly this form."""
-        if record.superseded_by is not None:
-            return
         kind = record.submission.kind
-        if not (record.holds or record.state is State.DEFERRED):
+        if record.holds:
+            self.held[kind] += step
+        elif record.state is State.DEFERRED:
+            for leg in record.legs:
+                self._waiting[leg.route] += 0 if leg.settled else step
+        else:
             self.arrival(kind, record.submission.size, step)
-            return
-        for route in self._routes(record):
-            self._waiting[route] += step
 
     def room(self, kind: KindSetup) -> Room:
         """Tell how much more of a kind may be claimed now."""
@@ -57,10 +58,3 @@ class Tally:
         files = max(kind.max_active_files - self._active[kind.name], 0)
         room = max(kind.max_active_bytes - self._active_bytes[kind.name], 0)
         return Room(files=files, bytes=room)
-
-    def _routes(self, record: Record) -> list[str]:
-        """Return the routes a waiting record counts against; before it is accepted, those of its kind."""
-        if record.legs:
-            return [leg.route for leg in record.legs if not leg.settled]
-        known = self._setup.kinds.get(record.submission.kind)
-        return [leg.route for leg in known.legs] if known else []

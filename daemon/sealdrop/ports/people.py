@@ -43,6 +43,14 @@ class Supervisor(Protocol):
         """Say that progress was made: a completed sweep or a worker that moved on. Never from a mere timer."""
         ...
 
+    def extend(self, seconds: float) -> None:
+        """Say that the start takes longer: at most ``seconds`` more from now until the next word."""
+        ...
+
+    def watchdog_seconds(self) -> float | None:
+        """Return within how many seconds ``alive`` is wanted again; None when nobody counts."""
+        ...
+
     def reloading(self) -> None:
         """Say that the configuration is being read again; followed by ``ready``."""
         ...

@@ -12,7 +12,8 @@ class Schedule(Protocol):
     def every(self, name: str, seconds: float, call: Callable[[], None]) -> None:
         """Call ``call`` every ``seconds``, replacing what had this name.
 
-        Missed times MUST be made up for by one call, however late; ``call`` MUST be quick and MUST NOT raise.
+        Missed times MUST be made up for by one call, however late; a slow call MUST NOT hold up those of other names.
+        ``call`` MUST NOT raise.
         """
         ...
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -92,8 +92,8 @@ class Transport(Protocol):
         visible under the final name; it returns when that intent is durable, and if it raises, nothing MUST become
         visible. MUST NOT call it when the look finds the object already there (outcome FOUND).
         MUST refuse to deliver below the route's minimum proof *before* anything becomes visible.
-        MUST never overwrite. MUST leave only names that carry ``parcel.submission``, and remove its own leftovers: those
-        of earlier attempts before ``commit``, so that a copy which ``find`` meets later is the one that was committed.
+        MUST never overwrite. MUST leave only names that carry ``parcel.submission``, and remove its own leftovers,
+        those of earlier attempts before ``commit``: a copy which ``find`` meets later is then the one that was committed.
         MUST compare what it reads from ``parcel.path`` with ``parcel.sha256`` before ``commit``.
         ``progress`` is called with bytes done, as they are acknowledged; what it or ``commit`` raises leaves unchanged.
 
@@ -120,6 +120,16 @@ class Transport(Protocol):
         """Try every step to the last without sending real data; MUST NOT raise for a failing step."""
         ...
 
+    def sweep(self, open_ids: Collection[SubmissionId]) -> int:
+        """Remove old temporary copies of ours whose submission is not among ``open_ids``; return how many.
+
+        MUST touch only names that are exactly ours, and only those that no attempt under way can be writing.
+
+        Raises:
+            TemporaryFailure: it could not be done now. RouteUnusable: the route itself is wrong.
+        """
+        ...
+
     def close(self) -> None:
-        """Close connections; MUST be safe to call twice, and the next call MUST open them again."""
+        """Close connections and forget refusals; MUST be safe to call twice, the next call MUST open them again."""
         ...

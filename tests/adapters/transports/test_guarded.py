@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +21,7 @@ from sealdrop.core.errors import (
     TemporaryFailure,
     Unreachable,
 )
+from sealdrop.core.submission import SubmissionId
 from sealdrop.ports.transport import Parcel, ProbeResult, Traits
 from support.manual_clock import ManualClock
 from support.parcels import Calls, deliver, make_parcel
@@ -69,6 +70,10 @@ class Scripted:
     def probe(self) -> ProbeResult:
         self.before()
         return ProbeResult()
+
+    def sweep(self, open_ids: Collection[SubmissionId]) -> int:
+        self.before()
+        return len(open_ids)
 
     def close(self) -> None:
         self.before()

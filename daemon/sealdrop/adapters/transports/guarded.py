@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from sealdrop.core.delivery import Look, Outcome, ProofLevel, Receipt
 from sealdrop.core.errors import PermanentFailure, StorageFailure, TemporaryFailure
+from sealdrop.core.submission import SubmissionId
 from sealdrop.ports.clock import Clock
 from sealdrop.ports.transport import Parcel, ProbeResult, ProbeStep, Traits, Transport
 
@@ -102,6 +103,15 @@ class Guarded:
         except Exception as error:  # noqa: BLE001 - the port says a probe never raises; here is where that is kept
             detail = f"an unexpected {type(error).__name__}; this is a fault in the transport"
             return ProbeResult(steps=(ProbeStep(name="probe", ok=False, detail=detail),))
+
+    def sweep(self, open_ids: Collection[SubmissionId]) -> int:
+        """Remove old temporary copies; see the port."""
+        try:
+            return self._inner.sweep(open_ids)
+        except _PORT_ERRORS:
+            raise
+        except Exception as error:
+            raise TemporaryFailure(_surprising(error), where=f"transport {self.name}") from error
 
     def close(self) -> None:
         """Close the transport inside.
