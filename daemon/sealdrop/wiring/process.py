@@ -33,7 +33,7 @@ from sealdrop.flow.setup import Setup
 from sealdrop.ports.people import Meter
 from sealdrop.wiring.folders import ledger_path, make_folders, socket_path
 from sealdrop.wiring.setup import keys_in_use, make_setup
-from sealdrop.wiring.verbs import verbs
+from sealdrop.wiring.verbs import Start, verbs
 
 
 @contextmanager
@@ -80,6 +80,7 @@ def serve(path: Path) -> None:
         _say(world, path, settings)
         setup = make_setup(settings, path.parent, world.clock)
         closing.callback(setup.close)  # the agent closes what it works by; this is for a start that fails
+        start = Start(since=world.clock.now())
         agent = Agent(
             world,
             setup,
@@ -87,11 +88,15 @@ def serve(path: Path) -> None:
             schedule=AppSchedule(),
             load=load,
             stop_seconds=settings.agent.stop_seconds,
+            when_recovered=start.recovered.set,
         )
         server = ControlServer(
             socket_path(settings),
             verbs(
-                Operations(agent, world.ledger), world.ledger, lambda: keys_in_use(agent.line.setup, world.clock.now())
+                Operations(agent, world.ledger),
+                world.ledger,
+                keys=lambda: keys_in_use(agent.line.setup, world.clock.now()),
+                start=start,
             ),
             read_group=settings.control.read_group,
             admin_group=settings.control.admin_group,
