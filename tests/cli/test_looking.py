@@ -33,9 +33,11 @@ def test_the_status_has_one_shape_whether_an_agent_runs_or_not(some_house: House
     answer = ask(some_house, "status", "--json")
     status = answer.json
 
-    assert set(status) == {"running", "environment", "counts", "outboxes", "transports", "incidents"}
+    assert set(status) == {"running", "environment", "counts", "held", "outboxes", "transports", "incidents"}
     assert answer.code == (0 if status["running"] else 3)
     assert status["environment"] == "uit-test"
+    assert status["held"] == 1
+    assert "1 submission is held: sealdrop list --open" in ask(some_house, "status").out
     assert status["counts"] == {"claimed": 1, "deferred": 1, "failed": 1, "sent": 1}
 
 

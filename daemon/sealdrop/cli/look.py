@@ -42,10 +42,13 @@ def _print_status(answer: Any) -> None:  # noqa: ANN401 - JSON
         print_table("Outboxes", ("outbox", "files waiting"), list(answer["outboxes"].items()))
     if answer["transports"]:
         print_table("Transports", ("transport", "state"), list(answer["transports"].items()))
+    held = answer["held"]
+    if held:
+        typer.echo(f"{held} {'submission is' if held == 1 else 'submissions are'} held: sealdrop list --open")
     if answer["incidents"]:
         rows = [(when(one["since"]), one["text"]) for one in answer["incidents"]]
         print_table("Wrong now", ("since (UTC)", "what"), rows)
-    elif answer["running"]:
+    elif answer["running"] and not held:
         typer.echo("Nothing is wrong.")
 
 
