@@ -122,3 +122,45 @@ def test_a_ledger_that_is_gone_does_not_verify(ledger: tuple[Path, Path]) -> Non
     assert (answer.code, answer.out) == (1, "")
     assert "there is no ledger" in answer.err
     assert not path.exists()
+
+
+def test_a_derived_table_that_disagrees_is_mended_by_the_command_that_is_named(
+    ledger: tuple[Path, Path],
+) -> None:
+    path, config = ledger
+    tamper(path, "UPDATE tallies SET number = number + 1")
+    told, report = verify(config)
+    mended = sealdrop("ledger", "rebuild", "--config", config)
+    again = sealdrop("ledger", "rebuild", "--config", config)
+
+    assert told.code == 1
+    assert {problem["flaw"] for problem in report["problems"]} == {"derived"}
+    assert "stop the agent and run sealdrop ledger rebuild" in told.out
+    assert (mended.code, mended.out) == (0, "The derived tables follow from the events again.\n")
+    assert again.code == 0
+    assert verify(config)[1]["ok"]
+
+
+def test_nothing_is_rebuilt_beside_a_running_agent(lived_in: House, ask: Ask) -> None:
+    answer = ask(lived_in, "ledger", "rebuild")
+
+    assert (answer.code, answer.out) == (4, "")
+    assert "another process is writing to this ledger" in answer.err
+
+
+def test_events_that_do_not_verify_are_not_built_upon(ledger: tuple[Path, Path]) -> None:
+    path, config = ledger
+    tamper(path, "DELETE FROM events WHERE sequence = 5")
+    answer = sealdrop("ledger", "rebuild", "--config", config)
+
+    assert (answer.code, answer.out) == (1, "")
+
+
+def test_where_there_is_no_ledger_none_is_rebuilt(ledger: tuple[Path, Path]) -> None:
+    path, config = ledger
+    path.unlink()
+    answer = sealdrop("ledger", "rebuild", "--config", config)
+
+    assert (answer.code, answer.out) == (1, "")
+    assert "there is no ledger" in answer.err
+    assert not path.exists()

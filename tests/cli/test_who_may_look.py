@@ -87,3 +87,17 @@ def test_everybody_else_is_told_who_may(house: House, ask: Ask, command: tuple[s
     assert (answer.code, answer.out) == (4, "")
     assert "you may not read the ledger" in answer.err
     assert "members of the group " in answer.err
+
+
+def test_who_may_only_look_may_not_rebuild(house: House, ask: Ask) -> None:
+    ledger = house.root / "ledger" / "ledger.sqlite"
+    ask(house, "ledger", "rebuild")
+    if os.geteuid() == 0:
+        for path in (house.root, house.root / "ledger", *(house.root / "ledger").iterdir()):
+            os.chown(path, -1, NOBODY)
+    ledger.chmod(0o440)  # for the owner, too
+    with as_nobody():
+        answer = ask(house, "ledger", "rebuild")
+
+    assert (answer.code, answer.out) == (4, "")
+    assert "you may not write to the ledger" in answer.err

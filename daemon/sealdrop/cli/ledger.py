@@ -1,4 +1,4 @@
-"""`sealdrop ledger`: is the ledger what it was?"""
+"""`sealdrop ledger`: is the ledger what it was, and does what is derived follow from it?"""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from sealdrop.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from sealdrop.cli.output import print_json, safe
 from sealdrop.core.codec import Plain, to_plain
 
-app = typer.Typer(help="Verify the ledger.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Verify the ledger, and mend what is derived from it.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
 def _fields(report: object) -> dict[str, Plain]:
@@ -40,6 +42,8 @@ def verify(
         for problem in report.problems:
             row = f"row {problem.row}: " if problem.row is not None else ""
             typer.echo(safe(f"{row}{problem.flaw.value}: {problem.what}"))
+        if any(problem.flaw.value == "derived" for problem in report.problems):
+            typer.echo("What is derived can be made anew: stop the agent and run sealdrop ledger rebuild.")
         if report.suppressed:
             typer.echo(f"and {report.suppressed} more problems")
         if report.head is not None:
@@ -49,3 +53,12 @@ def verify(
         typer.echo("The ledger verifies." if report.ok else "The ledger does NOT verify.")
     if not report.ok:
         raise typer.Exit(Exit.NO)
+
+
+@app.command("rebuild")
+def rebuild(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Make the derived tables anew from the events, which stay as they are; the agent must not run."""
+    from sealdrop.wiring import mending  # noqa: PLC0415 - quick start, see main
+
+    mending.rebuild_ledger(config)
+    typer.echo("The derived tables follow from the events again.")

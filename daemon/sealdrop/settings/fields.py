@@ -2,7 +2,7 @@
 
 Promises: every refusal is a ``what`` and a ``hint`` of ours, never a library's sentence, and none repeats the value
 it refuses, because the value may be a secret that was put in the wrong place. Nothing here touches the disk or the
-network: whether a file exists or a host answers is for ``doctor`` and for the start of the agent.
+network: whether a file exists or a host answers is for others to see.
 
 How values agree with each other is in ``agreement``.
 """

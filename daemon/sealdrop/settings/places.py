@@ -1,8 +1,8 @@
 """Where things may be: root, runtime, outboxes, results and delivery folders must not run into each other.
 
 One folder inside another is how a file gets claimed twice, an outbox swallows its own results, or a delivered file
-comes back as a dropped one. Paths are compared as they are written; links and mounts are looked at by ``doctor`` and
-at start.
+comes back as a dropped one. Paths are compared as they are written; links and mounts are looked at when the agent
+starts.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ process    what runs: the agent as a service, or once
 verbs      what the control socket answers
 asking     questions to the agent, or to the ledger alone
 checking   configuration, file, keys and ledger without an agent
+mending    the ledger's derived tables, without an agent
 starting   a first configuration and its folders
 folders    where everything of an instance lies
 """

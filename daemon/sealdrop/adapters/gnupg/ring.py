@@ -53,7 +53,8 @@ def fill(engine: Engine, keys: KeySet, files: KeyFiles) -> Ring:
     }
     wanted = {keys.signer, *(recipient.fingerprint for recipient in keys.recipients)}
     if set(public) != wanted:
-        raise SealFailed("gpg lists other keys than were imported", where=keys.where, hint="Run `sealdrop doctor`")
+        hint = "Run `sealdrop check config`"
+        raise SealFailed("gpg lists other keys than were imported", where=keys.where, hint=hint)
     return Ring(
         name=keys.name,
         signer=_with_secrets(public[keys.signer], secret),
@@ -94,7 +95,7 @@ def _listed(outcome: Outcome, keys: KeySet) -> tuple[ListedKey, ...]:
         reason = "gpg could not list its keys"
     except ValueError as error:
         reason = f"gpg's listing of keys cannot be read: {error}"
-    raise SealFailed(reason, where=keys.where, hint="Run `sealdrop doctor`")
+    raise SealFailed(reason, where=keys.where, hint="Run `sealdrop check config`")
 
 
 def _parts(key: ListedKey) -> tuple[Material, ...]:

@@ -204,7 +204,7 @@ class GnupgSealer:
     def _inspect(self, target: Path, key_ids: set[str], plain_size: int) -> tuple[str, int]:
         """Read the sealed file once: return its digest and size, having checked who can open it."""
         digest, reader, size = hashlib.sha256(), MessageReader(), 0
-        hint = "Nothing was sent; run `sealdrop doctor`"
+        hint = "Nothing was sent; compare the keys (`sealdrop keys`) with those that were agreed"
         try:
             with guarding("read back", target), target.open("rb", buffering=0) as file:
                 while chunk := file.read(_CHUNK_BYTES):

@@ -80,7 +80,7 @@ def _keys(outcome: Outcome, where: str) -> SealdropError | None:
 
 
 def _engine(outcome: Outcome, signer: str, where: str) -> SealdropError | None:
-    hint = "Nothing was sealed and a retry may succeed; if it does not, run `sealdrop doctor`"
+    hint = "Nothing was sealed and a retry may succeed; if it does not, run `sealdrop check config`"
     if outcome.returncode != 0:
         ended = _ending(outcome)
         return SealFailed(f"gpg failed ({ended}): {_quote(outcome)}", where=where, hint=hint)

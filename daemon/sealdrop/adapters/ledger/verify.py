@@ -38,7 +38,7 @@ class Flaw(Enum):
     CHAIN = "chain"  # a row was changed, deleted, inserted or moved
     TIME = "time"  # a row is older than the one before it
     LIFECYCLE = "lifecycle"  # a row cannot be understood or cannot follow what is before it
-    DERIVED = "derived"  # a derived table does not follow from the events; ``rebuild`` mends it
+    DERIVED = "derived"  # a derived table does not follow from the events; ``sealdrop ledger rebuild`` mends it
     HEAD = "head"  # the end exported earlier is not part of this ledger
 
 
