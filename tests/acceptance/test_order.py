@@ -32,10 +32,12 @@ def test_an_adt_file_that_was_overtaken_never_lands(make_house: MakeHouse) -> No
     house.wait_line(event="Filed", file="new.csv")
 
     house.assert_delivered_once({"new.csv": adt_file(warning=800)})
+    house.wait_line(event="Filed", file="old.csv")
     old = house.listed()["old.csv"]
-    assert old["held"] == ["superseded"]
+    assert old["state"] == "failed"
     assert new in house.run("show", old["submission"]).stdout
-    assert "held, superseded" in house.run("list").stdout
+    (answer,) = [one for one in house.results() if one["file_name"] == "old.csv"]
+    assert (answer["outcome"], answer["reason"]) == ("failed", f"submission {new} is newer and replaces it")
     superseded = house.wait_line(event="Superseded", file="old.csv")
     assert superseded["by"] == new
     lines = [line["event"] + " " + line["file"] for line in house.lines() if "file" in line]
@@ -44,14 +46,14 @@ def test_an_adt_file_that_was_overtaken_never_lands(make_house: MakeHouse) -> No
     # Whatever an operator, a restart or a later file may do.
     refused = house.run("retry", old["submission"], "--reason", "please", check=False)
     assert (refused.returncode, refused.stdout) == (4, "")
-    assert "superseded" in refused.stderr
+    assert "it is failed" in refused.stderr
     house.run("retry", "--route", "relay", "--reason", "please")
     assert house.stop() == 0
     house.start()
     house.drop("adt", "next.csv", adt_file(warning=900))
     house.wait_line(event="Filed", file="next.csv")
     house.assert_delivered_once({"new.csv": adt_file(warning=800), "next.csv": adt_file(warning=900)})
-    assert house.listed()["old.csv"]["held"] == ["superseded"]
+    assert house.listed()["old.csv"]["state"] == "failed"
     assert len(house.lines(event="AttemptStarted", file="old.csv")) == 1
     assert house.run("ledger", "verify").stdout.endswith("The ledger verifies.\n")
 
