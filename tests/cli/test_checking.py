@@ -15,6 +15,9 @@ from support.openpgp import make_key
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
 
+#: Until somebody fills in who compared a profile with the SEC documents, each look says so.
+UNCONFIRMED = ["kinds.adt.profile", "kinds.exit-quarantine.profile"]
+
 Ask = Callable[..., Ran]
 MakeHouse = Callable[..., House]
 
@@ -29,8 +32,11 @@ def test_a_good_configuration_is_good_and_nothing_is_made(make_house: MakeHouse,
     answer = ask(house, "check", "config")
     for_programs = ask(house, "check", "config", "--json")
 
-    assert (answer.code, answer.out, answer.err) == (0, f"{house.config} is good\n", "")
-    assert for_programs.json == {"good": True, "warnings": [], "problems": []}
+    assert (answer.code, answer.out.splitlines()[-1], answer.err) == (0, f"{house.config} is good", "")
+    assert [line.partition(": nobody has")[0] for line in answer.out.splitlines()[:-1]] == [
+        f"warning: {path}" for path in UNCONFIRMED
+    ]
+    assert (for_programs.json["good"], for_programs.json["problems"]) == (True, [])
     assert sorted(house.root.rglob("*")) == before
 
 
@@ -57,7 +63,10 @@ def test_an_outbox_that_no_producer_can_drop_into_is_told_with_the_lines_to_add(
     assert f"d {folder} 3770 sealdrop sealdrop-drop - and d {results} 2750 sealdrop sealdrop-drop -" in missing.out
     assert f"warning: outboxes.adt: {folder} is writable by its owner alone" in closed.out
     assert f"d {folder} 3770 {user} sealdrop-drop -" in closed.out
-    assert [warning.partition(": ")[0] for warning in half.json["warnings"]] == ["outboxes.exit-quarantine"]
+    assert [warning.partition(": ")[0] for warning in half.json["warnings"]] == [
+        "outboxes.exit-quarantine",
+        *UNCONFIRMED,
+    ]
 
 
 def test_every_problem_is_told_at_once_with_its_place_and_what_to_do(make_house: MakeHouse, ask: Ask) -> None:
@@ -128,7 +137,7 @@ def test_what_only_the_service_manager_hands_over_is_no_problem_here(make_house:
     answer = ask(house, "check", "config")
 
     assert answer.code == 0
-    assert [line.partition(": names credentials")[0] for line in answer.out.splitlines()[:-1]] == [
+    assert [line.partition(": names credentials")[0] for line in answer.out.splitlines()[len(UNCONFIRMED) : -1]] == [
         "warning: keys.dcc",
         "warning: routes.relay",
     ]

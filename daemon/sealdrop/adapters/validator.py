@@ -127,13 +127,13 @@ def _opened(content: Path) -> Iterator[tuple[int, int]]:
         try:
             facts = os.fstat(descriptor)
             if not stat.S_ISREG(facts.st_mode):
-                raise StorageFailure("the private copy is not a regular file", where=where)
+                raise StorageFailure("it is not a regular file", where=where)
             yield descriptor, facts.st_size
         finally:
             os.close(descriptor)
     except OSError as error:
-        what = f"the private copy cannot be read: {error.strerror}"
-        raise StorageFailure(what, where=where, hint="Look at the disk and at the rights of the spool.") from error
+        what = f"the file cannot be read: {error.strerror}"
+        raise StorageFailure(what, where=where, hint="Look at the disk, and at who may read the file.") from error
 
 
 def _chunks(descriptor: int) -> Iterator[bytes]:

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from sealdrop import __version__
-from sealdrop.cli import act, check, demo, ledger, look, service
+from sealdrop.cli import act, check, demo, ledger, look, profile, service
 from sealdrop.cli.exits import Exit, exit_of
 from sealdrop.cli.output import print_error
 from sealdrop.core.errors import SealdropError
@@ -32,6 +32,7 @@ look.register(app)
 act.register(app)
 demo.register(app)
 app.add_typer(check.app, name="check")
+app.add_typer(profile.app, name="profile")
 app.add_typer(ledger.app, name="ledger")
 
 

@@ -23,6 +23,8 @@ from sealdrop.core.errors import (
     Refused,
     StorageFailure,
 )
+from sealdrop.rules.profile_lint import CONFIRM
+from sealdrop.rules.profile_text import missing_verification
 from sealdrop.rules.report import ReportLine, Subject, report_json, report_lines
 from sealdrop.shipped import calendars, profile_path
 from sealdrop.wiring.folders import ledger_path, ledger_to_read, outbox_warnings
@@ -84,7 +86,10 @@ def check_config(path: Path) -> Sequence[Problem]:
     warnings = [*config.warnings(settings), *outbox_warnings(settings)]
     for name in settings.kinds:
         with _collecting(problems):
-            make_validator(settings, name, path.parent)
+            profile = make_validator(settings, name, path.parent).profile
+            if missing := missing_verification(profile):
+                what = f"nobody has confirmed profile {profile.name}: {', '.join(missing)} empty"
+                warnings.append(Problem(path=f"kinds.{name}.profile", what=what, hint=CONFIRM))
     for name, keys_ in settings.keys.items():
         if _out_of_reach(keys_.signer_key, keys_.passphrase):
             warnings.append(_unchecked(f"keys.{name}"))
@@ -163,7 +168,7 @@ def check_file(path: Path, file: Path, *, kind: str | None, profile: str | None)
             known = ", ".join(sorted(settings.kinds))
             raise Refused("there is no such kind", where=ascii(kind), hint=f"Configured are: {known}")
         validator = make_validator(settings, str(kind), path.parent)
-    content = file.resolve()  # a person may name a link; the agent follows none
+    content = file.resolve() if file.is_file() else file  # a person may name a link; the agent follows none
     verdict = validator.validate(content, file.name)
     subject = Subject(file_name=file.name, size=content.stat().st_size, sha256=_sha256(content))
     return FileAnswer(
