@@ -131,13 +131,13 @@ def test_a_derived_table_that_disagrees_is_mended_by_the_command_that_is_named(
     tamper(path, "UPDATE tallies SET number = number + 1")
     told, report = verify(config)
     mended = sealdrop("ledger", "rebuild", "--config", config)
-    again = sealdrop("ledger", "rebuild", "--config", config)
+    again = sealdrop("ledger", "rebuild", "--config", config, "--json")
 
     assert told.code == 1
     assert {problem["flaw"] for problem in report["problems"]} == {"derived"}
     assert "stop the agent and run sealdrop ledger rebuild" in told.out
     assert (mended.code, mended.out) == (0, "The derived tables follow from the events again.\n")
-    assert again.code == 0
+    assert (again.code, again.json) == (0, {"rebuilt": True})
     assert verify(config)[1]["ok"]
 
 

@@ -56,9 +56,12 @@ def verify(
 
 
 @app.command("rebuild")
-def rebuild(config: ConfigOption = DEFAULT_CONFIG) -> None:
+def rebuild(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:  # noqa: FBT002 - a flag
     """Make the derived tables anew from the events, which stay as they are; the agent must not run."""
     from sealdrop.wiring import mending  # noqa: PLC0415 - quick start, see main
 
     mending.rebuild_ledger(config)
-    typer.echo("The derived tables follow from the events again.")
+    if as_json:
+        print_json({"rebuilt": True})
+    else:
+        typer.echo("The derived tables follow from the events again.")
