@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from sealdrop.cli.exits import Exit
+
 ROOT = Path(__file__).parents[2]
 SYSTEMD = ROOT / "systemd"
 UNIT = (SYSTEMD / "sealdrop.service").read_text()
@@ -84,7 +86,7 @@ def test_every_line_says_why_it_is_there() -> None:
     bare = [
         line
         for above, line in zip(["", *lines], lines, strict=False)
-        if re.match(r"[A-Z]\w+=", line) and not above.startswith("#") and not above.startswith("StartLimitInterval")
+        if re.match(r"[A-Z]\w+=", line) and not above.startswith("#")
     ]
 
     assert bare == []
@@ -96,6 +98,15 @@ def test_one_tree_is_writable_and_it_is_the_state_directory() -> None:
     assert values["ProtectSystem"] == "strict"
     assert [value for key, value in settings_of(UNIT) if key == "ReadWritePaths"] == ["/var/lib/sealdrop"]
     assert values["StateDirectory"] == values["RuntimeDirectory"] == "sealdrop"
+
+
+def test_a_disk_that_fails_does_not_leave_the_unit_dead_for_good() -> None:
+    values = dict(settings_of(UNIT))
+
+    assert values["StartLimitIntervalSec"] == "0"
+    assert values["Restart"] == "on-failure"
+    assert values["RestartSec"] == "30s"
+    assert values["RestartPreventExitStatus"] == str(Exit.CONFIGURATION.value)
 
 
 def test_peers_and_leases_work_because_users_stay_visible() -> None:

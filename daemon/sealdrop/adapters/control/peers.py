@@ -1,8 +1,9 @@
 """Who is at the other end of a connection, as the kernel tells, and what they may.
 
 Identity is what the kernel recorded when they connected: user, group, supplementary groups, process. The login user
-(``/proc/PID/loginuid``) survives ``sudo`` and is recorded for the auditor; it decides nothing, for a process may end
-and its number be given to another between the two looks.
+(``/proc/PID/loginuid``) survives ``sudo`` and is recorded for the auditor where it can be seen, which the unit's
+``ProtectProc=invisible`` prevents for callers of another user; it decides nothing, for a process may end and its number
+be given to another between the two looks.
 """
 
 from __future__ import annotations
