@@ -156,7 +156,7 @@ def test_a_second_look_is_deserved_where_the_calendar_soon_ends() -> None:
 # --- differences --------------------------------------------------------------------------------------------------
 
 
-def changes_of(kind: str = "adt", **changes: object) -> list[Difference]:
+def changes_of(kind: str = "adt", /, **changes: object) -> list[Difference]:
     return list(differences(profile(kind), profile(kind, **changes)))
 
 

@@ -88,7 +88,7 @@ def test_the_trailer_counts() -> None:
     assert lines(trailed)[-1] == "END,,3"
 
 
-_REFUSED = {
+_REFUSED: dict[str, tuple[dict[str, object], str, str]] = {
     "a required cell with a pattern nobody guesses": (
         {"columns__user_id__pattern": "80-.*"}, "adt, column user_id", "no value can be guessed",
     ),

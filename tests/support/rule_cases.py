@@ -61,7 +61,7 @@ def changed(data: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
     return result
 
 
-def profile(kind: str = "adt", **changes: object) -> Profile:
+def profile(kind: str = "adt", /, **changes: object) -> Profile:
     return parse_profile(changed(tables(kind), {key.replace("__", "/"): value for key, value in changes.items()}))
 
 

@@ -2,16 +2,8 @@
 
 Both are made from the verdict alone, so they hold only masked excerpts, and from the file's name, size and digest.
 ``report.txt`` says in its first lines which file, the verdict and the counts, then for each finding what is wrong,
-where, and what to do; it holds no control character but line feeds. ``report.json`` has this shape, and ``version``
-grows when it changes in a way that a reader must know of::
-
-    {"version": 1, "verdict": "accepted" | "held" | "rejected",
-     "file": {"name", "size", "sha256"},
-     "submission": {"id", "outbox", "kind", "environment", "claimed_at"} | null,
-     "profile": {"name", "version", "unverified"},
-     "records", "reference", "ordering_keys": [...],
-     "counts": {"reject", "hold", "warn", "reported", "suppressed"},
-     "findings": [{"rule", "severity", "clause", "message", "hint", "line", "record", "column", "excerpt"}, ...]}
+where, and what to do; it holds no control character but line feeds. The shape of ``report.json`` is published
+(``report_schema``), and its ``version`` grows when it changes in a way that a reader must know of.
 """
 
 from __future__ import annotations
