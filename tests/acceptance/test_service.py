@@ -39,7 +39,7 @@ def test_ready_is_said_after_recovery_and_stopping_at_the_end(make_house: MakeHo
     started = house.lines(event="AgentStarted")[-1]
     assert started["open_submissions"] == "1"
     assert house.supervisor.words[0] == "READY=1"
-    assert house.supervisor.messages[0]["STATUS"] == "0 in outboxes; 1 deferred; 0 incidents"
+    assert house.supervisor.messages[0]["STATUS"] == "0 in outboxes; 1 deferred; 0 held; 0 incidents"
     events = [line.get("event") for line in house.lines()[said_before:]]
     assert "AgentStarted" in events
     wait_until(lambda: house.supervisor.heard("WATCHDOG=1") >= 5, what="five signs of life")
