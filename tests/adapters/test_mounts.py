@@ -13,6 +13,7 @@ from sealdrop.adapters.outbox import Convention, FolderOutbox, RemoteOutbox
 from sealdrop.adapters.spool import FolderSpool
 from sealdrop.core.errors import ConfigurationError, TemporaryFailure
 from sealdrop.core.readiness import Protocol
+from sealdrop.ports.spool import Claimed
 root = Path(sys.argv[1])
 place = Place(root)
 
@@ -82,7 +83,10 @@ try:
 except TemporaryFailure as once:
     assert "another folder" in str(once)  # said once, if the kernel gave it another number
 (seen,) = outbox.look()
-assert outbox.claim(seen, new_id())
+submission = new_id()
+assert outbox.claim(seen, submission)
+outbox.fetch(Claimed(submission=submission, outbox="share", file_name="b.csv", has_content=False, has_sealed=False), 9)
+assert (root / "work" / "share" / submission / "dropped" / "b.csv").read_bytes() == b"content"
 """,
     )
 

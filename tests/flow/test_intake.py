@@ -229,6 +229,9 @@ class Crowd:
         self.claimed.append(observed.inode)
         return True
 
+    def fetch(self, *_: object) -> None:
+        raise NotImplementedError
+
     def publish_result(self, *_: object) -> None:
         raise NotImplementedError
 

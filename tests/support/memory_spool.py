@@ -87,6 +87,9 @@ class MemoryOutbox:
         self._disk.remove(self.folder / (observed.name + MARKER))
         return True
 
+    def fetch(self, *_: object) -> None:
+        self.script.play("fetch")
+
     def publish_result(self, file_name: str, submission: SubmissionId, files: Iterable[tuple[str, bytes]]) -> None:
         self.script.play("publish")
         for suffix, data in files:

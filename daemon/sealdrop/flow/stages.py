@@ -46,7 +46,7 @@ class Stages:
         self._outboxes = {one.outbox.name: one.outbox for one in setup.outboxes}
 
     def take_in(self, arrival: Arrival) -> Record | None:
-        """Make the private copy of a claimed file and book it; None when a writer still has it open.
+        """Make the private copy of a claimed file and book it; None when it cannot be had yet.
 
         Raises:
             NoSpace, StorageFailure: our own disk failed; the claimed file stays where it is.
@@ -54,7 +54,11 @@ class Stages:
         claimed, kind = arrival.claimed, self._setup.kinds[arrival.kind]
         subject = f"{claimed.file_name!a} of outbox {claimed.outbox}"
         try:
+            self._outboxes[claimed.outbox].fetch(claimed, kind.max_bytes)
             snapshot = self._spool.snapshot(claimed, kind.max_bytes)
+        except TemporaryFailure as error:
+            self._incidents.begin(subject, f"{subject} is claimed but cannot be brought in: {error}")
+            return None
         except NotYet as error:
             if arrival.tries == PATIENT_LOOKS:
                 self._incidents.begin(subject, f"{subject} is claimed but still being written: {error}")

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from sealdrop.core.readiness import Observation
 from sealdrop.core.submission import SubmissionId
+from sealdrop.ports.spool import Claimed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,15 +40,32 @@ class Outbox(Protocol):
         ...
 
     def claim(self, observed: Observation, submission: SubmissionId) -> bool:
-        """Move the file into ``work/<outbox>/<submission>/dropped/`` by one rename and sync both directories.
+        """Make the file ours by one rename, durably; from then on ``Spool.claimed`` knows of it.
 
-        MUST return False when the file is gone or is no longer the observed inode. Whatever was moved is ours: should
-        somebody have swapped the name in that instant, ``Spool.snapshot`` judges what it is. A completion marker is
-        removed only after the claim is durable. A claimed file is never put back.
+        On the spool's mount the rename is into ``work/<outbox>/<submission>/dropped/``; on another one it is inside the
+        outbox, and ``fetch`` brings the bytes in. MUST be quick, whatever the file's size: the agent's loop waits for
+        it. MUST return False when the file is gone or is no longer the observed inode. Whatever was moved is ours:
+        should somebody have swapped the name in that instant, ``fetch`` or ``Spool.snapshot`` judges what it is. A
+        completion marker is removed only after the claim is durable. A claimed file is never put back.
 
         Raises:
             TemporaryFailure: the folder refuses the rename; other outboxes go on.
             NoSpace, StorageFailure: our side of it could not be written or synced.
+        """
+        ...
+
+    def fetch(self, claimed: Claimed, max_bytes: int) -> None:
+        """Bring a claimed file into ``work/<outbox>/<submission>/dropped/`` if it is not there, and prove the copy.
+
+        Comes before ``Spool.snapshot``, in a worker's thread, and may take long. MUST be callable from several
+        threads for different files, and MUST be harmless when repeated, by this process or a later one. The original
+        is removed only after the copy is durable and proven, and MUST never be taken a second time.
+
+        Raises:
+            NotYet: a writer still has it open, or it changed while being copied.
+            Unacceptable: as ``Spool.snapshot``; the file waits in the outbox, where the error says.
+            TemporaryFailure: the outbox cannot be reached or read now.
+            NoSpace, StorageFailure: the copy could not be made durable.
         """
         ...
 

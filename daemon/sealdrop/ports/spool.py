@@ -12,7 +12,10 @@ from sealdrop.core.submission import SubmissionId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """A folder ``work/<outbox>/<id>/`` found on disk: which file was claimed, and what is beside it."""
+    """A folder ``work/<outbox>/<id>/`` found on disk: which file was claimed, and what is beside it.
+
+    The file is in ``dropped/``, or, with its name alone in ``coming/``, still in an outbox on another mount.
+    """
 
     submission: SubmissionId
     outbox: str
@@ -89,7 +92,7 @@ class Spool(Protocol):
         Repeating it MUST replace an unfinished copy.
 
         Raises:
-            NotYet: a writer still has it open, or it changed while being copied.
+            NotYet: a writer still has it open, it changed while being copied, or it was not brought in yet.
             Unacceptable: not a regular file, more than one link, unreadable, or larger than ``max_bytes``.
             NoSpace, StorageFailure: the copy could not be made durable.
         """

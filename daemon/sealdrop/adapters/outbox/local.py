@@ -26,6 +26,7 @@ from sealdrop.core.readiness import Observation
 from sealdrop.core.submission import SubmissionId, is_submission_id
 from sealdrop.ports.clock import Clock
 from sealdrop.ports.intake import LeftAlone
+from sealdrop.ports.spool import Claimed
 
 #: The folder says no. Our own disk is not in doubt.
 _REFUSALS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV, errno.ESTALE, errno.ENOTDIR}
@@ -108,6 +109,9 @@ class FolderOutbox:
                 _remove_marker(folder, observed.name + self._convention.marker)
         return True
 
+    def fetch(self, claimed: Claimed, max_bytes: int) -> None:
+        """See ``Outbox.fetch``: the claim's rename has brought the file in."""
+
     def publish_result(self, file_name: str, submission: SubmissionId, files: Iterable[tuple[str, bytes]]) -> None:
         """See ``Outbox.publish_result``."""
         publish(self._results, file_name, submission, files)
@@ -127,7 +131,7 @@ class FolderOutbox:
             raise TemporaryFailure(message, where=error.where, hint=error.hint) from error
         finally:
             if not taken:
-                remove_empty_claim(work, submission)
+                remove_empty_claim(work, submission, "dropped")
         return taken
 
     def _prove_rename(self, folder: Folder) -> None:

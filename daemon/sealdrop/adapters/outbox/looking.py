@@ -1,8 +1,8 @@
 """Looking at an outbox: a stream of what is there, each name judged by ``lstat`` alone.
 
 Promises: opens, follows and blocks on nothing; memory does not grow with the number of files. A name is *in progress*
-(a configured suffix, a leading dot), *ours* (``results/``, ``.claimed/``), a *marker*, *left alone* with a reason, or
-an observation.
+(a configured suffix, a leading dot), *ours* (``results/``, ``.claimed/``, ``.refused/``), a *marker*, *left alone* with
+a reason, or an observation.
 
 Names in progress and markers whose file is missing are passed over in silence until they have not changed for
 ``Convention.stale_seconds``: then somebody has forgotten them, and they are left alone with a reason. A file with
@@ -26,7 +26,8 @@ from sealdrop.ports.intake import LeftAlone
 #: Folders of ours inside an outbox.
 RESULTS = "results"
 CLAIMED = ".claimed"
-_OURS = frozenset({RESULTS, CLAIMED})
+REFUSED = ".refused"
+_OURS = frozenset({RESULTS, CLAIMED, REFUSED})
 #: How many files with several links are remembered between looks; beyond it they are reported at the first look.
 _MAX_LINKED = 1024
 

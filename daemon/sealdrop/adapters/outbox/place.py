@@ -83,9 +83,9 @@ def publish(results: Path, file_name: str, submission: SubmissionId, files: Iter
         raise TemporaryFailure(message, where=error.where, hint=error.hint) from error
 
 
-def remove_empty_claim(work: Folder, submission: SubmissionId) -> None:
+def remove_empty_claim(work: Folder, submission: SubmissionId, inner: str) -> None:
     """Remove the folders of a claim that did not happen; what cannot be removed now is removed at the next start."""
     with suppress(StorageFailure):
         with work.child(submission) as home:
-            home.remove_empty("dropped")
+            home.remove_empty(inner)
         work.remove_empty(submission)

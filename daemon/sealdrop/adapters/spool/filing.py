@@ -1,7 +1,8 @@
 """Filing: what is inside the folder of a submission, and how it is settled before and after its one rename.
 
 In ``work/`` a folder holds ``dropped/<file name>`` (what was claimed), ``content`` (our private copy), ``sealed`` and,
-while a sealer works, ``sealed.part``. Filed, it holds the evidence files, the content under the file's own name and
+while a sealer works, ``sealed.part``. Until a file has come from an outbox on another mount, ``coming/<file name>``, an
+empty file, stands for it. Filed, it holds the evidence files, the content under the file's own name and
 ``sealed``, less what the profile does not keep. ``dropped/`` is there only when the producer went on writing, or when
 the thing was set aside unread.
 
@@ -18,13 +19,14 @@ from sealdrop.adapters.durable import Folder, read_foreign
 from sealdrop.core.errors import NotYet, Unacceptable
 from sealdrop.ports.spool import Filing
 
+COMING = "coming"
 DROPPED = "dropped"
 CONTENT = "content"
 SEALED = "sealed"
 UNSEALED = "sealed.part"
 
 #: Names that mean something in a folder, before or after it is filed. A file called so is filed as ``content-<name>``.
-_TAKEN = frozenset({DROPPED, CONTENT, SEALED, UNSEALED, "receipt.json", "report.json", "report.txt"})
+_TAKEN = frozenset({COMING, DROPPED, CONTENT, SEALED, UNSEALED, "receipt.json", "report.json", "report.txt"})
 
 
 def own_name(filing: Filing) -> str:
@@ -47,6 +49,8 @@ def settle(folder: Folder, filing: Filing) -> None:
     if filing.sha256:
         folder.rename(CONTENT, folder, own_name(filing))
     folder.replace_all(filing.evidence)
+    if not filing.sha256 and folder.stat(COMING) is not None:
+        _drop_coming(folder, filing)
     if not filing.sha256 or folder.stat(DROPPED) is None:
         return
     with folder.child(DROPPED) as dropped:
@@ -85,6 +89,17 @@ def was_written_late(folder: Folder, filing: Filing) -> bool:
         return False
     with folder.child(DROPPED) as dropped:
         return bool(dropped.names())
+
+
+def _drop_coming(folder: Folder, filing: Filing) -> None:
+    """Remove what stands for a file that was refused before it came: it stays in its outbox, nothing of it is here."""
+    with folder.make(DROPPED) as dropped:
+        dropped.clear_leftovers()
+    folder.remove_empty(DROPPED)
+    with folder.child(COMING) as coming:
+        coming.unlink(filing.file_name)
+    folder.remove_empty(COMING)
+    folder.sync()
 
 
 def _is_equal(dropped: Folder, filing: Filing, content: os.stat_result) -> bool:

@@ -29,8 +29,17 @@ from sealdrop.adapters.durable import (
     remove,
     shown,
 )
-from sealdrop.adapters.spool.filing import CONTENT, DROPPED, SEALED, UNSEALED, drop_unkept, settle, was_written_late
-from sealdrop.core.errors import ConfigurationError, Problem, StorageFailure, Unacceptable
+from sealdrop.adapters.spool.filing import (
+    COMING,
+    CONTENT,
+    DROPPED,
+    SEALED,
+    UNSEALED,
+    drop_unkept,
+    settle,
+    was_written_late,
+)
+from sealdrop.core.errors import ConfigurationError, NotYet, Problem, StorageFailure, Unacceptable
 from sealdrop.core.submission import SubmissionId, is_submission_id
 from sealdrop.ports.spool import Claimed, FiledAs, Filing, Snapshot
 
@@ -98,6 +107,9 @@ class FolderSpool:
         with self._home(claimed.submission, claimed.outbox) as home:
             home.clear_leftovers()
             if home.stat(DROPPED) is None:
+                if home.stat(COMING) is not None:
+                    message = "the claimed file is still in an outbox on another mount"
+                    raise NotYet(message, where=shown(home.path), hint="Configure that outbox again until it is empty")
                 message = "the claimed file is gone"
                 raise Unacceptable(message, where=shown(home.path), hint="Find out who removed it")
             with home.child(DROPPED) as dropped, home.draft() as draft:
@@ -200,17 +212,20 @@ class FolderSpool:
             raise
 
     def _claimed_name(self, home: Folder, names: set[str], *, inherited: bool) -> str | None:
-        if DROPPED in names:
-            with home.child(DROPPED) as dropped:
+        for place in (COMING, DROPPED):
+            if place not in names:
+                continue
+            with home.child(place) as inner:
                 if inherited:
-                    dropped.clear_leftovers()
-                for name in dropped.names():
+                    inner.clear_leftovers()
+                for name in inner.names():
                     if not is_leftover(name):
                         return name
+            if inherited:
+                home.remove_empty(place)
         if inherited:
-            home.remove_empty(DROPPED)
             home.clear_leftovers()
-        others = names - {DROPPED, CONTENT, SEALED, UNSEALED}
+        others = names - {COMING, DROPPED, CONTENT, SEALED, UNSEALED}
         left = sorted(name for name in others if not is_leftover(name)) or sorted(names & {CONTENT, SEALED})
         return left[0] if left else None
 
