@@ -317,6 +317,16 @@ def test_a_person_who_found_out_settles_only_what_was_in_doubt() -> None:
     assert record.leg("second").uncertain  # it is under way and the answer was not about it
 
 
+def test_a_person_who_was_asked_about_one_leg_settles_no_other() -> None:
+    asked = ev.Held(hold=Hold(reason=HoldReason.UNKNOWN_OUTCOME, text="look", leg="second"))
+    doubts = [(lc.started(leg=leg), lc.commit(leg=leg), lc.interrupted(leg=leg)) for leg in ("main", "second")]
+
+    record = lc.after(*TWO_SEALED, *doubts[0], *doubts[1], asked, lc.released(HoldReason.UNKNOWN_OUTCOME))
+
+    assert record.leg("main").uncertain
+    assert not record.leg("second").uncertain
+
+
 def test_releasing_another_hold_settles_no_doubt() -> None:
     record = lc.after(*TO_SEALED, lc.started(), lc.commit(), lc.interrupted(), lc.held(), lc.released())
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sealdrop.core import events as ev
-from sealdrop.core.holds import HoldReason
+from sealdrop.core.holds import Hold, HoldReason
 from sealdrop.core.lifecycle import Record, State
 from sealdrop.core.order import OrderPolicy, Way, undelivered, way
 from support import lifecycles as lc
@@ -100,12 +100,32 @@ def test_one_in_doubt_that_only_a_person_can_settle_is_superseded() -> None:
     assert decide(OrderPolicy.CLAIM_ORDER, *history) is Way.WAIT
 
 
+def test_a_person_asked_about_one_leg_does_not_settle_the_doubt_about_another() -> None:
+    both = (lc.claimed(), lc.accepted("main", "second"), lc.SEALED)
+    doubts = [
+        (lc.started(leg=leg), lc.commit(leg=leg), lc.deferred(leg=leg, certain=False)) for leg in ("main", "second")
+    ]
+    asked = ev.Held(hold=Hold(reason=HoldReason.UNKNOWN_OUTCOME, text="look", leg="main"))
+
+    assert decide(OrderPolicy.SUPERSEDE, *both, *doubts[0], asked) is Way.SUPERSEDE
+    assert decide(OrderPolicy.SUPERSEDE, *both, *doubts[0], *doubts[1], asked) is Way.WAIT
+
+
 def test_one_that_landed_in_part_is_passed_by_what_replaces_it() -> None:
     landed = (lc.started(), lc.commit(), lc.delivered())
     history = (lc.claimed(), lc.accepted("main", "second"), lc.SEALED, *landed, lc.gave_up(0, "second"))
 
     assert decide(OrderPolicy.SUPERSEDE, *history) is Way.CLEAR
     assert decide(OrderPolicy.CLAIM_ORDER, *history) is Way.WAIT
+
+
+def test_one_that_landed_in_part_and_was_replaced_keeps_nobody_waiting_whatever_its_keys() -> None:
+    landed = (lc.started(), lc.commit(), lc.delivered())
+    history = (lc.claimed(), lc.accepted("main", "second"), lc.SEALED, *landed, lc.SUPERSEDED)
+    older = replace(lc.after(*history), ordering_keys=("00-11", "00-22"))
+
+    assert older.state is State.PARTLY_DELIVERED
+    assert way(OrderPolicy.SUPERSEDE, older, KEYS, older_can_go=False) is Way.CLEAR
 
 
 def test_one_that_was_overtaken_and_waits_for_a_person_keeps_nobody_waiting() -> None:

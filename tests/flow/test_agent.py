@@ -16,10 +16,11 @@ from sealdrop.flow.agent import Agent
 from sealdrop.flow.operations import Operations
 from sealdrop.flow.setup import Setup
 from sealdrop.ports.ledger import AGENT_STREAM
+from sealdrop.ports.spool import Claimed
 from support.fake_house import FakeHouse, make_route
 from support.fakes import FakeHints, ManualSchedule, RecordingSupervisor
 from support.far_end import FarEnd, Fault
-from support.memory_spool import ROOT
+from support.memory_spool import ROOT, MemorySpool
 from support.waiting import wait_until
 
 
@@ -119,14 +120,29 @@ def test_a_backlog_flows_through_bounded_room_without_further_hints() -> None:
     service.stop()
 
 
-def test_it_is_ready_only_after_recovery(service: Service) -> None:
-    service.house.outbox.drop("a.csv")
-    service.house.once().line.intake.sweep()
-    seen: list[bool] = []
-    service.house.validator.on_validate = lambda _: seen.append(service.ready())
+class WatchedSpool(MemorySpool):
+    """A spool that notes what the supervisor had been told when recovery looked at it."""
+
+    told: list[str]
+    seen: list[str] | None = None
+
+    def claimed(self) -> Iterator[Claimed]:
+        self.seen = list(self.told)
+        return super().claimed()
+
+
+def test_it_is_ready_only_after_recovery() -> None:
+    house = FakeHouse()
+    house.outbox.drop("a.csv")
+    house.once().line.intake.sweep()
+    house.spool = spool = WatchedSpool(house.disk)
+    service = Service(house)
+    spool.told = service.supervisor.told
     service.start()
     service.sent(1)
+    service.stop()
 
+    assert spool.seen == [], "recovery looked before anything was told"
     started = service.agent_events()[0]
     assert isinstance(started, ev.AgentStarted)
     assert started.open_submissions == 1
@@ -273,7 +289,7 @@ def test_a_deferred_submission_goes_when_it_is_due(service: Service) -> None:
     service.house.far.faults.append(Fault.CUT_EARLY)
     service.house.outbox.drop("a.csv")
     service.start()
-    service.wait_for(lambda: service.house.record("a.csv").state is State.DEFERRED, "the first attempt")
+    service.wait_for(lambda: service.house.state("a.csv") is State.DEFERRED, "the first attempt")
 
     service.house.clock.pass_seconds(10)
     service.agent.wake()
@@ -321,6 +337,19 @@ def test_a_good_configuration_is_taken_over_without_losing_what_is_open(service:
     house.outbox.drop("b.csv")
     service.agent.wake()
     service.sent(2)
+
+
+def test_a_reload_tries_a_stopped_route_again(service: Service) -> None:
+    service.house.far.locked = True
+    service.house.outbox.drop("a.csv")
+    service.start()
+    service.wait_for(service.house.journal.texts, "the stopped route")
+    service.house.far.locked = False
+
+    service.agent.reload()
+
+    service.sent(1)
+    service.wait_for(lambda: service.agent.desk.incidents.open() == (), "the end of the incident")
 
 
 def test_a_bad_configuration_changes_nothing_and_is_an_incident_until_a_good_one_comes(service: Service) -> None:

@@ -14,6 +14,7 @@ from sealdrop.core.submission import SubmissionId
 from sealdrop.flow.line import make_desk, make_line
 from sealdrop.flow.once import Once
 from sealdrop.flow.operations import Operations
+from sealdrop.ports.ledger import Entry
 from support.fake_house import FakeHouse, make_route
 from support.far_end import FarEnd, Fault
 from support.manual_clock import START
@@ -190,20 +191,22 @@ def test_when_no_transport_can_be_reached_each_is_tried_once_and_then_rests(hous
     assert house.record("a.csv").legs[0].not_before == START + timedelta(seconds=20)
 
 
-def test_what_is_in_doubt_waits_for_its_own_transport_without_spinning(house: FakeHouse) -> None:
+@pytest.mark.parametrize("trouble", ["down", "locked"])
+def test_what_is_in_doubt_waits_for_its_own_transport_without_spinning(house: FakeHouse, trouble: str) -> None:
     second = FarEnd("second", house.disk, house.clock)
     house.change(routes={"relay": make_route("relay", house.far, second)})
     house.far.faults.append(Fault.RENAMED)
     drop(house)
     house.run()
-    house.far.down = True
+    setattr(house.far, trouble, True)
 
-    house.run(patience=600)
+    run = house.run(patience=600)
 
     assert second.deliveries == []
     assert len(house.far.finds) < 10
     assert house.record("a.csv").legs[0].uncertain
-    house.far.down = False
+    house.far.heal()
+    Operations(run, house.ledger).retry_route("relay", "uid 1", "it is well again")
     house.run(patience=3600)
     assert house.record("a.csv").state is State.SENT
     assert len(house.far.appearances) == 1
@@ -302,6 +305,34 @@ def test_what_landed_in_part_is_held_and_finished_by_a_retry(house: FakeHouse) -
     Operations(run, house.ledger).retry(record.submission.id, "uid 1", "the portal takes it now")
     house.run()
 
+    assert house.record("a.csv").state is State.SENT
+    assert len(house.far.appearances) == len(portal.appearances) == 1
+
+
+def test_a_person_who_looked_for_one_leg_does_not_settle_the_doubt_about_another(house: FakeHouse) -> None:
+    portal, second = FarEnd("portal", house.disk, house.clock), FarEnd("second", house.disk, house.clock)
+    kind = house.setup.kinds["adt"]
+    house.change(
+        kinds={"adt": replace(kind, legs=(*kind.legs, replace(kind.legs[0], name="portal", route="portal")))},
+        routes={"relay": make_route("relay", house.far, second), "portal": make_route("portal", portal)},
+    )
+    house.far.faults.append(Fault.STUCK)
+    house.far.find_faults.append(Fault.CUT_EARLY)
+    portal.faults.append(Fault.LOST)
+    drop(house)
+    house.run(patience=10)
+    record = house.record("a.csv")
+    assert [hold.leg for hold in record.holds] == ["portal"]
+
+    released = ev.Released(reason=HoldReason.UNKNOWN_OUTCOME, by="uid 1", why="nothing is in the portal")
+    house.ledger.append(Entry(stream=record.submission.id, event=released))
+    house.far.down = True
+    house.run()
+
+    assert second.deliveries == []
+    house.far.execute_late()
+    house.far.heal()
+    house.run(patience=3600)
     assert house.record("a.csv").state is State.SENT
     assert len(house.far.appearances) == len(portal.appearances) == 1
 

@@ -19,7 +19,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from sealdrop.core.errors import Refused
+from sealdrop.core.errors import NoSpace, Refused
 from sealdrop.core.events import AgentEvent, Event, Released
 from sealdrop.core.holds import HoldReason, Lifter
 from sealdrop.core.lifecycle import Record, State, fold
@@ -125,6 +125,13 @@ class Model(RuleBasedStateMachine):
         with suppress(Died):
             run.run()
         self.house.next_process()
+
+    @rule(commits=st.integers(min_value=0, max_value=20))
+    def run_until_the_disk_is_full(self, commits: int) -> None:
+        self.house.ledger.room = commits
+        with suppress(NoSpace):  # it ends the run only where the run itself has something to book
+            self.house.run()
+        self.house.ledger.make_room()
 
     @rule(seconds=st.sampled_from([1.0, 20.0, 300.0, 3600.0]))
     def pass_time(self, seconds: float) -> None:

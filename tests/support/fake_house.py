@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from sealdrop.core.lifecycle import Record
+from sealdrop.core.lifecycle import Record, State
 from sealdrop.core.naming import DEFAULT
 from sealdrop.core.order import OrderPolicy
 from sealdrop.core.readiness import Protocol, ReadinessPolicy
@@ -168,6 +168,11 @@ class FakeHouse:
     def record(self, file_name: str) -> Record:
         """Return the newest record of a file name."""
         return next(one for one in self.ledger.recent(1_000_000) if one.submission.file_name == file_name)
+
+    def state(self, file_name: str) -> State | None:
+        """Return where a file's newest submission stands; None while there is none."""
+        found = (one.state for one in self.ledger.recent(1_000_000) if one.submission.file_name == file_name)
+        return next(found, None)
 
     def booked(self, file_name: str) -> list[str]:
         """Return the names of the events of a file's newest submission, oldest first."""

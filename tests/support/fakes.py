@@ -224,15 +224,27 @@ class FakeHints:
 
 
 class BurningLedger(MemoryLedger):
-    """A ledger in memory whose process may die right before or right after a commit."""
+    """A ledger in memory whose process may die right before or right after a commit, and whose disk may fill up.
+
+    ``room`` is how many more commits find space; None is no bound.
+    """
 
     def __init__(self, clock: ManualClock, fuse: Fuse) -> None:
         super().__init__(clock)
         self._fuse = fuse
+        self.room: int | None = None
 
     def append(self, *entries: Entry) -> Sequence[Committed]:
         names = ", ".join(type(entry.event).__name__ for entry in entries)
         self._fuse.burn(f"before booking {names}")
+        if self.room is not None:
+            self.full = self.room <= 0
+            self.room -= 1
         committed = super().append(*entries)
         self._fuse.burn(f"after booking {names}")
         return committed
+
+    def make_room(self) -> None:
+        """Let every commit find space again."""
+        self.room = None
+        self.full = False

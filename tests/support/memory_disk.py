@@ -114,8 +114,9 @@ class MemoryDisk:
 
     def under(self, folder: Path) -> list[Path]:
         """Return the files below a folder, sorted."""
+        prefix = f"{folder}/"
         with self._lock:
-            return sorted(path for path in self.files if folder in path.parents)
+            return sorted(path for path in self.files if str(path).startswith(prefix))
 
     def names(self, folder: Path) -> list[str]:
         """Return the names directly in a folder, sorted."""

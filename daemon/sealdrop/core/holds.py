@@ -45,10 +45,11 @@ _LIFTERS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """One reason to stop, with a sentence for people."""
+    """One reason to stop, with a sentence for people; ``leg`` names the only leg it is about, None stands for all."""
 
     reason: HoldReason
     text: str
+    leg: str | None = None
 
     @property
     def lifter(self) -> Lifter:

@@ -353,7 +353,7 @@ def _holding(record: Record, event: ev.Superseded | ev.Held | ev.Released) -> Re
             recoveries = 0 if event.reason is HoldReason.POISON else record.recoveries
             legs = record.legs
             if event.reason is HoldReason.UNKNOWN_OUTCOME:  # the person found out; the next attempt looks first
-                legs = tuple(_found_out(leg) for leg in legs)
+                legs = tuple(_found_out(leg) if lifted[0].leg in {None, leg.name} else leg for leg in legs)
             released = (*record.released, event.reason)
             return replace(record, holds=kept, recoveries=recoveries, legs=legs, released=released)
         case _ as unreachable:

@@ -51,12 +51,15 @@ def way(policy: OrderPolicy, older: Record, newer_keys: Sequence[str], *, older_
     if not set(older.ordering_keys) & set(newer_keys):
         return Way.CLEAR
     reasons = {hold.reason for hold in older.holds}
-    unsettled = any(leg.uncertain for leg in older.legs) and HoldReason.UNKNOWN_OUTCOME not in reasons
+    asked = {hold.leg for hold in older.holds if hold.reason is HoldReason.UNKNOWN_OUTCOME}
+    unsettled = any(leg.uncertain and not asked & {None, leg.name} for leg in older.legs)
     if older_can_go or unsettled or any(leg.trying is not None for leg in older.legs):
         return Way.WAIT
-    if policy is OrderPolicy.SUPERSEDE and set(older.ordering_keys) <= set(newer_keys):
-        # What landed in part moves only when a person retries it, and is judged again then.
-        return Way.CLEAR if older.state is State.PARTLY_DELIVERED else Way.SUPERSEDE
+    covered = policy is OrderPolicy.SUPERSEDE and set(older.ordering_keys) <= set(newer_keys)
+    if older.state is State.PARTLY_DELIVERED and (covered or older.superseded_by is not None):
+        return Way.CLEAR  # it moves only when a person retries it, and is judged again then
+    if covered:
+        return Way.SUPERSEDE
     # One that was overtaken already waits for a person; newer ones gain nothing by waiting with it.
     return Way.CLEAR if HoldReason.OUT_OF_ORDER in reasons else Way.WAIT
 

@@ -129,7 +129,7 @@ class Delivery:
     def _without_transport(self, record: Record, leg: Leg, names: list[str]) -> Record:
         if leg.uncertain and leg.transport not in names:
             text = f"its last attempt went to transport {leg.transport}, which is no longer configured"
-            return self._hold(record, HoldReason.UNKNOWN_OUTCOME, text)
+            return self._hold(record, HoldReason.UNKNOWN_OUTCOME, text, leg.name)
         return record  # the board queues it again; its lane waits for a gate
 
     def _run(
@@ -193,8 +193,8 @@ class Delivery:
         if isinstance(look, Unknowable):
             text = f"the far end cannot be asked: {look.reason}"
         deferred = Deferred(leg=leg.name, attempt=number, reason=text, not_before=self._clock.now(), certain=False)
-        hold = Hold(reason=HoldReason.UNKNOWN_OUTCOME, text=f"leg {leg.name} was cut while it became visible; {text}")
-        return (deferred, Held(hold=hold))
+        text = f"leg {leg.name} was cut while it became visible; {text}"
+        return (deferred, Held(hold=Hold(reason=HoldReason.UNKNOWN_OUTCOME, text=text, leg=leg.name)))
 
     def _send(self, attempt: _Attempt) -> tuple[Event, ...]:
         leg, number, submission = attempt.leg, attempt.leg.attempts, attempt.parcel.submission
@@ -252,7 +252,7 @@ class Delivery:
             return (GaveUp(leg=leg.name, attempt=number, reason=reason),)
         # Giving up would file it under failed/ although it may be there: a person decides.
         deferred = Deferred(leg=leg.name, attempt=number, reason=reason, not_before=now, certain=False)
-        return (deferred, Held(hold=Hold(reason=HoldReason.UNKNOWN_OUTCOME, text=reason)))
+        return (deferred, Held(hold=Hold(reason=HoldReason.UNKNOWN_OUTCOME, text=reason, leg=leg.name)))
 
     def _goes_elsewhere(self, attempt: _Attempt, error: TemporaryFailure, *, certain: bool) -> bool:
         """Tell whether a failure says nothing about the submission, which then is due as soon as any transport is."""
@@ -283,5 +283,5 @@ class Delivery:
         if self._gates.open(name):  # it may have been stopped by another attempt meanwhile
             self._incidents.end(f"transport {name}")
 
-    def _hold(self, record: Record, reason: HoldReason, text: str) -> Record:
-        return self._books.book(record.submission.id, Held(hold=Hold(reason=reason, text=text)))
+    def _hold(self, record: Record, reason: HoldReason, text: str, leg: str | None = None) -> Record:
+        return self._books.book(record.submission.id, Held(hold=Hold(reason=reason, text=text, leg=leg)))
