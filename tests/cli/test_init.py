@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from support.command_line import sealdrop
 from support.openpgp import Party
 from support.sshd import make_key, public_part
+from support.unprivileged import NOBODY, need_root
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
 
@@ -71,6 +73,25 @@ def test_a_folder_may_stand_in_for_a_server(short_tmp: Path, party: Party) -> No
 
     assert made.code == 0, made.err
     assert sealdrop("check", "config", "--config", short_tmp / "etc" / "sealdrop.toml").code == 0
+
+
+def test_root_leaves_to_the_agent_what_must_be_the_agents(short_tmp: Path, party: Party) -> None:
+    need_root()
+    root, etc = short_tmp / "root", short_tmp / "etc"
+    for folder in (root, etc, short_tmp / "target"):
+        folder.mkdir()
+    os.chown(root, NOBODY, NOBODY)
+    os.chown(etc, 0, NOBODY)
+    made = sealdrop(
+        "init", *places(short_tmp), "--environment", "uit-a", "--directory", short_tmp / "target",
+        "--signer-key", party.signer.secret, "--recipient-key", party.recipient.public,
+    )  # fmt: skip
+    config = (etc / "sealdrop.toml").stat()
+
+    assert made.code == 0, made.err
+    assert "folders are made when the agent starts" in made.out
+    assert list(root.iterdir()) == []
+    assert (config.st_uid, config.st_gid, config.st_mode & 0o777) == (0, NOBODY, 0o640)
 
 
 def test_an_existing_configuration_is_left_as_it_is(short_tmp: Path) -> None:

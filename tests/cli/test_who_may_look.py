@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from support.command_line import Ran
-from support.house import House
+from support.house import House, adt_file
 from support.unprivileged import NOBODY, as_nobody
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
@@ -62,13 +62,36 @@ def test_what_the_agent_makes_has_the_mode_that_is_meant(house: House) -> None:
 
 @pytest.mark.parametrize("command", LOOKING, ids=" ".join)
 def test_a_member_of_the_agents_group_may_look(house: House, ask: Ask, command: tuple[str, ...]) -> None:
-    if os.geteuid() == 0:
-        for path in (house.root, house.root / "ledger", *(house.root / "ledger").iterdir()):
-            os.chown(path, -1, NOBODY)
+    give_to_group(house)
     with as_nobody():
         answer = ask(house, *command)
 
     assert (answer.code, answer.err) == (LOOKING[command], "")
+
+
+def test_a_member_of_the_agents_group_may_verify_beside_the_running_agent(
+    make_house: Callable[..., House], ask: Ask
+) -> None:
+    house = make_house()
+    with umask_of_the_unit():
+        house.start()
+    house.drop("adt", "one.csv", adt_file())
+    house.wait_filed(1)
+    house.folder.chmod(0o711)
+    house.config.chmod(0o644)
+    assert ask(house, "ledger", "verify").code == 0  # as root, where the tests run as root
+    give_to_group(house)
+    with as_nobody():
+        answer = ask(house, "ledger", "verify")
+
+    assert (answer.code, answer.err) == (0, "")
+
+
+def give_to_group(house: House) -> None:
+    """Make the ordinary user a member of the group that the agent's files carry."""
+    if os.geteuid() == 0:
+        for path in (house.root, house.root / "ledger", *(house.root / "ledger").iterdir()):
+            os.chown(path, -1, NOBODY)
 
 
 @pytest.mark.parametrize("out_of_reach", ["ledger", "ledger/ledger.sqlite"])
@@ -92,9 +115,7 @@ def test_everybody_else_is_told_who_may(house: House, ask: Ask, command: tuple[s
 def test_who_may_only_look_may_not_rebuild(house: House, ask: Ask) -> None:
     ledger = house.root / "ledger" / "ledger.sqlite"
     ask(house, "ledger", "rebuild")
-    if os.geteuid() == 0:
-        for path in (house.root, house.root / "ledger", *(house.root / "ledger").iterdir()):
-            os.chown(path, -1, NOBODY)
+    give_to_group(house)
     ledger.chmod(0o440)  # for the owner, too
     with as_nobody():
         answer = ask(house, "ledger", "rebuild")

@@ -1,11 +1,13 @@
 """A first start: write the smallest configuration and make its folders, changing nothing that exists.
 
 What is told is filled in; what is not becomes a word in capitals, which ``sealdrop check config`` refuses by its place.
-The folders are made once nothing is missing any more: a path that still has to be decided makes no folder.
+The folders are made once nothing is missing any more: a path that still has to be decided makes no folder. Root makes
+none below a root folder that is the agent's already: the agent could not write to them, and makes them itself.
 """
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,9 +68,14 @@ def initialise(path: Path, wishes: Wishes) -> list[str]:
         problem = Problem(path=str(path.parent), what=f"cannot be made: {error.strerror}")
         raise ConfigurationError([problem]) from error
     write_new(path, config.smallest(facts).encode(), mode=MODE)
+    as_root = os.geteuid() == 0
+    if as_root:
+        os.chown(path, -1, path.parent.stat().st_gid)  # the group that may read what is in this folder
     done = [f"wrote {path}"]
     try:
         settings = config.load(path)
     except ConfigurationError as error:
         return [*done, *(f"to be filled in: {problem.path}" for problem in error.problems)]
+    if as_root and wishes.root.exists() and (owner := wishes.root.stat().st_uid) != 0:
+        return [*done, f"folders are made when the agent starts, as the user with number {owner}"]
     return [*done, *(f"made {folder}" for folder in make_folders(settings))]
