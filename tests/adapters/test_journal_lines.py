@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sealdrop.adapters.journal import LINES, LogJournal, sentence
+from sealdrop.adapters.journal.log import MAX_NOTICE
 from sealdrop.adapters.journal.wording import COMMON, said
 from sealdrop.core import events as ev
 from sealdrop.core.lifecycle import Record
@@ -153,12 +154,13 @@ def test_no_name_or_reason_can_bend_a_line(written: Written, name: str) -> None:
     written.journal.committed(committed(event))
     written.journal.notice("incident", name, subject=name)
 
-    event_line, notice_line = written.lines()
-    for line in (event_line, notice_line):
+    event_line, *notice_lines = written.lines()
+    for line in (event_line, *notice_lines):
         assert len(line) <= 4096
         assert all(0x20 <= byte < 0x7F for byte in line[:-1]), line
     assert parsed(event_line)[1]["event"] == "NameLeftAlone"
-    assert "event" not in parsed(notice_line)[1]
+    assert notice_lines
+    assert all("event" not in parsed(line)[1] for line in notice_lines)
     assert parsed(event_line)[1]["file"] == (name if len(name) <= 256 else name[:256] + "...")
 
 
@@ -202,6 +204,37 @@ def test_a_line_too_long_says_that_it_was_cut(written: Written) -> None:
     (line,) = written.lines()
     assert line.endswith(b" cut=yes\n")
     assert len(line) <= 4096
+
+
+def test_a_long_notice_goes_on_over_lines_and_nothing_of_it_is_missing(written: Written) -> None:
+    values = json.dumps({f"table {number}": "\u00e9|value" for number in range(300)}, ensure_ascii=False)
+    written.journal.notice("configuration", values, urgent=True, settings_sha256="ab" * 32)
+
+    lines = written.lines()
+    assert 1 < len(lines) < 10
+    assert all(len(line) <= 4096 for line in lines)
+    found = [parsed(line) for line in lines]
+    assert "".join(json.loads(f'"{text}"') for text, _ in found) == values
+    for number, (_, fields_of_line) in enumerate(found, 1):
+        part = f"{number}/{len(lines)}"
+        assert fields_of_line == {"notice": "configuration", "part": part, "settings_sha256": "ab" * 32}
+
+
+def test_a_notice_has_a_bound_and_says_that_it_was_ended(written: Written) -> None:
+    written.journal.notice("incident", "\U0001f4a5" * 100_000, subject="\x00" * 1000)
+
+    lines = written.lines()
+    text = "".join(parsed(line)[0] for line in lines)
+    assert MAX_NOTICE - 12 < len(text) <= MAX_NOTICE + len("...")
+    assert text.endswith("...")
+    assert all(len(line) <= 4096 for line in lines)
+
+
+def test_the_text_of_an_event_never_goes_on(written: Written) -> None:
+    written.journal.committed(committed(ev.NameLeftAlone(outbox="adt", file_name="x" * 9000, reason="y" * 9000)))
+
+    (line,) = written.lines()
+    assert len(line) < 1000
 
 
 def notices(journal: LogJournal, count: int) -> None:

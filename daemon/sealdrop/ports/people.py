@@ -16,7 +16,7 @@ class Journal(Protocol):
         ...
 
     def notice(self, kind: str, text: str, *, urgent: bool = False, **fields: str | int) -> None:
-        """Write one line for something that is not an event. MUST NOT raise."""
+        """Write something that is not an event, a long text over several lines. MUST NOT raise."""
         ...
 
 

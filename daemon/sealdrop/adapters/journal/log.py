@@ -4,6 +4,10 @@ Promises: never raises; never blocks (a reader that does not read costs lines, n
 counted, and the loss is said as soon as the reader is back); whatever a name holds, a line stays one line of
 printable ASCII and no field can pass for another. Under journald, told by ``JOURNAL_STREAM``, each line begins with
 its urgency as ``<N>``; on a terminal it does not.
+
+The sentence of an event is ours and short. The text of a notice may be long (the values in effect): it goes on over as
+many lines as it needs, up to a bound, each with all fields and ``part=1/3``. Longer lines would not do: the system
+takes them in pieces, which may block and may mix with those of others.
 """
 
 from __future__ import annotations
@@ -21,7 +25,9 @@ from sealdrop.core.codec import to_plain
 from sealdrop.ports.ledger import Committed
 
 MAX_LINE = 4000  # bytes; the system takes a line of less than 4096 whole or not at all
-MAX_VALUE = 256  # characters of one value; the ledger has the rest
+MAX_VALUE = 256  # characters of one value or of an event's sentence; the ledger has the rest
+MAX_NOTICE = 16 * 1024  # bytes of one notice's text, escaped
+MAX_PIECE = 2000  # bytes of it in one line; the rest of the line is for the fields
 
 STDERR = 2
 _PLAIN = re.compile(r"[A-Za-z0-9._:/@,+%~^-]+")
@@ -49,23 +55,34 @@ class LogJournal:
 
     def committed(self, committed: Committed) -> None:
         """Write one line for one event: a sentence and stable fields."""
-        self._write(LINES[type(committed.event)].urgency, sentence(committed), said(committed))
+        self._write(LINES[type(committed.event)].urgency, line_of(sentence(committed)[:MAX_VALUE], said(committed)))
 
     def notice(self, kind: str, text: str, *, urgent: bool = False, **fields: str | int) -> None:
-        """Write one line for something that is not an event; ``urgent`` means that a person must act."""
-        self._write(Urgency.ERROR if urgent else Urgency.INFO, text, {"notice": kind, **fields})
+        """Write a line for something that is not an event; ``urgent`` means that a person must act.
 
-    def _write(self, urgency: Urgency, text: str, fields: Fields) -> None:
-        line = self._prefix(urgency) + line_of(text, fields) + b"\n"
+        A long text goes on over further lines.
+        """
+        pieces = _pieces(text)
+        lines = []
+        for number, piece in enumerate(pieces, 1):
+            part = f"{number}/{len(pieces)}" if len(pieces) > 1 else None
+            lines.append(line_of(piece, {"notice": kind, "part": part, **fields}))
+        self._write(Urgency.ERROR if urgent else Urgency.INFO, *lines)
+
+    def _write(self, urgency: Urgency, *lines: bytes) -> None:
         with self._lock:
-            if self._lost:
-                told = line_of("lines are missing: nobody read them", {"notice": "lines-lost", "lines": self._lost})
-                if not self._send(self._prefix(Urgency.WARNING) + told + b"\n"):
-                    self._lost += 1
-                    return
-                self._lost = 0
-            if not self._send(line):
+            for line in lines:
+                self._say(self._prefix(urgency) + line + b"\n")
+
+    def _say(self, line: bytes) -> None:
+        if self._lost:
+            told = line_of("lines are missing: nobody read them", {"notice": "lines-lost", "lines": self._lost})
+            if not self._send(self._prefix(Urgency.WARNING) + told + b"\n"):
                 self._lost += 1
+                return
+            self._lost = 0
+        if not self._send(line):
+            self._lost += 1
 
     def _send(self, line: bytes) -> bool:
         try:
@@ -93,7 +110,7 @@ def reads_journald(descriptor: int, variables: Mapping[str, str]) -> bool:
 
 def line_of(text: str, fields: Fields) -> bytes:
     """Return one line without its end: the sentence, a separator that occurs in no sentence, and the fields."""
-    line = _escaped(text[:MAX_VALUE]).replace("|", "\\u007c") + _SEPARATOR
+    line = _sentence(text) + _SEPARATOR
     pairs = [f"{name}={shown(value)}" for name, value in fields.items() if value is not None]
     line += pairs[0]
     for pair in pairs[1:]:
@@ -112,6 +129,26 @@ def shown(value: Value) -> str:
     text = str(value)
     short = text if len(text) <= MAX_VALUE else text[:MAX_VALUE] + "..."
     return short if _PLAIN.fullmatch(short) else f'"{_escaped(short)}"'
+
+
+def _pieces(text: str) -> list[str]:
+    """Cut a notice's text into pieces that fit a line each, and end it where it is too long altogether."""
+    pieces: list[str] = []
+    start = size = whole = 0
+    for place, character in enumerate(text):
+        width = len(_sentence(character))
+        if whole + width > MAX_NOTICE:
+            return [*pieces, text[start:place] + "..."]
+        if size + width > MAX_PIECE:
+            pieces.append(text[start:place])
+            start, size = place, 0
+        size += width
+        whole += width
+    return [*pieces, text[start:]]
+
+
+def _sentence(text: str) -> str:
+    return _escaped(text).replace("|", "\\u007c")
 
 
 def _escaped(text: str) -> str:
