@@ -170,6 +170,31 @@ if told != [True, False, True]:
 """
 
 
+def test_verification_copies_beside_the_ledger_where_there_is_room_and_elsewhere_where_not(tmp_path: Path) -> None:
+    run_in_a_namespace(
+        SMALL_DISK
+        + """
+import tempfile
+temporary = disk.parent / "temporary"
+temporary.mkdir()
+mount("-t", "tmpfs", "-o", "size=64k", "none", temporary)
+tempfile.tempdir = str(temporary)
+with SqliteLedger.open(path, clock) as ledger:
+    for _ in range(40):
+        claim(ledger, clock, *LIFE)
+assert path.stat().st_size > 64 << 10
+before = sorted(disk.iterdir())
+assert verify(path).ok
+assert sorted(disk.iterdir()) == before, "the copy is gone"
+
+fill_up()
+tempfile.tempdir = "/dev/shm"
+assert verify(path).ok
+""",
+        tmp_path,
+    )
+
+
 def _run(*command: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     return subprocess.run(command, check=False, capture_output=True, text=True, env=environment)

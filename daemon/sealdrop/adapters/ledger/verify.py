@@ -1,18 +1,22 @@
 """Verification: does the whole ledger still say what was written, and do the derived tables follow from it?
 
-Works on a private copy, so an agent may go on beside it. Detects changed, deleted, inserted and reordered rows, a
-clock set back, steps the lifecycle does not have, derived tables that disagree, altered triggers and damaged pages. An
-attacker who recomputes every later hash, cuts the tail or puts an older copy back leaves a ledger that agrees with
-itself: only an end exported earlier and kept elsewhere (``Head``) shows that. Give one.
+Works on a private copy, so an agent may go on beside it: made beside the ledger, where there usually is room, and in
+the system's folder for temporary files, which often is small, only when that will not do.
+
+Detects changed, deleted, inserted and reordered rows, a clock set back, steps the lifecycle does not have, derived
+tables that disagree, altered triggers and damaged pages. An attacker who recomputes every later hash, cuts the tail or
+puts an older copy back leaves a ledger that agrees with itself: only an end exported earlier and kept elsewhere
+(``Head``) shows that. Give one.
 
 Nothing found is an error here: all of it is in the report, first bad row first.
 """
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
@@ -90,12 +94,13 @@ def verify(
         path: the database file.
         expected: an end of it exported earlier and kept elsewhere.
         tolerance: how far the clock may have stepped back.
-        scratch: a folder with room for a copy; the system's folder for temporary files when None.
+        scratch: a folder with room for a copy; None: the ledger's own when we may write there and the copy would take
+            no more than half of what is free, else the system's folder for temporary files.
 
     Raises:
         Refused: the file is not a ledger of a known version. StorageFailure: it could not be read or copied.
     """
-    with tempfile.TemporaryDirectory(prefix="sealdrop-verify-", dir=scratch) as folder:
+    with tempfile.TemporaryDirectory(prefix="sealdrop-verify-", dir=scratch or _beside(path)) as folder:
         copy = Path(folder) / "ledger.db"
         try:
             with _reading(path) as source:
@@ -104,6 +109,16 @@ def verify(
                 return _Verification(store, expected, tolerance).run()
         except LedgerBroken as error:  # not even a database
             return _Findings().add(None, Flaw.FILE, error.what).report(None, 0, None, 0, head_checked=False)
+
+
+def _beside(path: Path) -> Path | None:
+    """Return the ledger's folder when a copy may be made there."""
+    with suppress(OSError):  # a ledger that cannot be read is reported where it is opened
+        free = os.statvfs(path.parent)
+        room = free.f_bavail * free.f_frsize
+        if os.access(path.parent, os.W_OK | os.X_OK, effective_ids=True) and room >= 2 * path.stat().st_size:
+            return path.parent
+    return None
 
 
 @contextmanager
