@@ -58,7 +58,7 @@ def test_an_empty_ledger_verifies_and_has_an_end_of_its_own(tmp_path: Path, cloc
 
     assert verify(tmp_path / "one", expected=one).ok
     assert one.hash != two.hash
-    assert verify(tmp_path / "one", expected=two).first_bad is not None
+    assert not verify(tmp_path / "one", expected=two).ok
 
 
 CHANGES = {
@@ -77,8 +77,7 @@ def test_k1_a_changed_field_is_found_in_its_row(path: Path, column: str) -> None
     with tampering(path) as sql:
         sql.execute(f"UPDATE events SET {column} = ? WHERE sequence = 5", (CHANGES[column],))  # noqa: S608 - fixed names
 
-    bad = verify(path).first_bad
-    assert bad is not None
+    bad = verify(path).problems[0]
     assert (bad.row, bad.flaw) == (5, Flaw.CHAIN)
 
 
@@ -86,8 +85,7 @@ def test_k1_an_undecodable_field_is_found_in_its_row(path: Path) -> None:
     with tampering(path) as sql:
         sql.execute("UPDATE events SET payload = CAST(x'ff00fe' AS TEXT) WHERE sequence = 6")
 
-    bad = verify(path).first_bad
-    assert bad is not None
+    bad = verify(path).problems[0]
     assert (bad.row, bad.flaw) == (6, Flaw.CHAIN)
 
 
@@ -98,8 +96,7 @@ def test_k2_a_deleted_row_is_found_in_the_row_after_it(path: Path, row: int, nam
     with tampering(path) as sql:
         sql.execute("DELETE FROM events WHERE sequence = ?", (row,))
 
-    bad = verify(path).first_bad
-    assert bad is not None
+    bad = verify(path).problems[0]
     assert (bad.row, bad.flaw) == (named, Flaw.CHAIN)
 
 
@@ -109,8 +106,7 @@ def test_k2_renumbering_does_not_hide_a_deleted_row(path: Path) -> None:
         for sequence in range(10, ROWS + 1):
             sql.execute("UPDATE events SET sequence = ? WHERE sequence = ?", (sequence - 1, sequence))
 
-    bad = verify(path).first_bad
-    assert bad is not None
+    bad = verify(path).problems[0]
     assert (bad.row, bad.flaw) == (9, Flaw.CHAIN)
 
 
@@ -119,8 +115,7 @@ def test_k3_swapped_rows_are_found(path: Path) -> None:
         for source, target in ((4, 100), (5, 4), (100, 5)):
             sql.execute("UPDATE events SET sequence = ? WHERE sequence = ?", (target, source))
 
-    bad = verify(path).first_bad
-    assert bad is not None
+    bad = verify(path).problems[0]
     assert (bad.row, bad.flaw) == (4, Flaw.CHAIN)
 
 
@@ -160,8 +155,7 @@ def test_a_consistent_forgery_passes_alone_and_fails_against_an_end_kept_elsewhe
         attack(sql)
 
     assert verify(path).ok, "this is why an end is kept elsewhere"
-    bad = verify(path, expected=head).first_bad
-    assert bad is not None
+    bad = verify(path, expected=head).problems[0]
     assert (bad.row, bad.flaw) == (ROWS, Flaw.HEAD)
     with pytest.raises(LedgerBroken, match=r"row 21.*(cut off|rewritten)"):
         SqliteLedger.open(path, ManualClock(), expected=head)
@@ -173,8 +167,7 @@ def test_k4_an_inserted_row_without_recomputed_hashes_is_found(path: Path) -> No
         forged = last._replace(sequence=22, previous=b"\0" * 32)
         sql.execute("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)", forged._replace(hash=row_hash(forged)))
 
-    bad = verify(path).first_bad
-    assert bad is not None
+    bad = verify(path).problems[0]
     assert (bad.row, bad.flaw) == (22, Flaw.CHAIN)
     with pytest.raises(LedgerBroken, match="row 22"):
         SqliteLedger.open(path, ManualClock())
@@ -189,8 +182,7 @@ def test_k6_an_older_copy_put_back_is_found_by_an_end_kept_elsewhere(path: Path,
     shutil.copy(older, path)
 
     assert verify(path).ok
-    bad = verify(path, expected=head).first_bad
-    assert bad is not None
+    bad = verify(path, expected=head).problems[0]
     assert (bad.row, bad.flaw) == (28, Flaw.HEAD)
     with pytest.raises(LedgerBroken, match="older copy"):
         SqliteLedger.open(path, clock, expected=head)
@@ -201,8 +193,7 @@ def test_k6_another_ledger_in_its_place_is_found(path: Path, tmp_path: Path, clo
     make_ledger(other, clock)
 
     report = verify(other, expected=head_of(path))
-    assert report.first_bad is not None
-    assert "another ledger" in report.first_bad.what
+    assert "another ledger" in report.problems[0].what
 
 
 def test_an_earlier_end_stays_part_of_a_ledger_that_grew(path: Path, clock: ManualClock) -> None:
@@ -230,8 +221,7 @@ def test_an_impossible_step_with_a_whole_chain_is_found(path: Path) -> None:
         sql.execute("UPDATE events SET type = 'Recovered', payload = '{\"doing\":\"x\"}' WHERE sequence = 3")
         recompute(sql, 3)
 
-    bad = verify(path).first_bad
-    assert bad is not None
+    bad = verify(path).problems[0]
     assert (bad.row, bad.flaw) == (4, Flaw.LIFECYCLE)
 
 
@@ -245,8 +235,7 @@ def test_a_payload_that_fits_no_event_is_found(path: Path, payload: str) -> None
         sql.execute("UPDATE events SET payload = ? WHERE sequence = 7", (payload,))
         recompute(sql, 7)
 
-    bad = verify(path).first_bad
-    assert bad is not None
+    bad = verify(path).problems[0]
     assert (bad.row, bad.flaw) == (7, Flaw.LIFECYCLE)
 
 
@@ -301,8 +290,7 @@ def test_a_missing_trigger_is_found_by_verification_and_at_the_start(
     with closing(sqlite3.connect(path)) as sql:
         sql.execute(f"DROP TRIGGER {trigger}")
 
-    bad = verify(path).first_bad
-    assert bad is not None
+    bad = verify(path).problems[0]
     assert (bad.flaw, trigger in bad.what) == (Flaw.FILE, True)
     with pytest.raises(LedgerBroken, match=f"{trigger}.*missing"):
         SqliteLedger.open(path, clock)
@@ -437,8 +425,7 @@ def test_a_time_that_cannot_be_read_is_found(path: Path, at: str) -> None:
         sql.execute("UPDATE events SET at = ? WHERE sequence = 21", (at,))
         recompute(sql, 21)
 
-    bad = verify(path).first_bad
-    assert bad is not None
+    bad = verify(path).problems[0]
     assert (bad.row, bad.flaw) == (21, Flaw.TIME)
 
 

@@ -52,11 +52,6 @@ class Notifier:
             # Python's own time-out would spin here: a datagram socket is always ready, its peer may not be.
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", PATIENCE, 0))
 
-    @property
-    def present(self) -> bool:
-        """True when somebody supervises."""
-        return bool(self._address)
-
     def ready(self, status: str) -> None:
         """Say that recovery is done and keys are loaded, or that a reload is over."""
         self._send("READY=1", _status(status))

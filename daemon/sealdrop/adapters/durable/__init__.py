@@ -14,10 +14,10 @@ which file is closed enough.
 Every adapter may import this package, and only this package: ``from sealdrop.adapters.durable import …``.
 """
 
-from sealdrop.adapters.durable.files import keep, make_dirs, move, probe_rename, remove, replace, sync_dir, write_new
+from sealdrop.adapters.durable.files import keep, make_dirs, move, probe_rename, remove, replace, write_new
 from sealdrop.adapters.durable.folder import PRIVATE_FILE, PRIVATE_FOLDER, Draft, Folder, is_leftover
 from sealdrop.adapters.durable.foreign import Reading, read_foreign, why_not_a_file
-from sealdrop.adapters.durable.lease import lease_available, may_lease_others, read_lease
+from sealdrop.adapters.durable.lease import lease_available, read_lease
 from sealdrop.adapters.durable.mounts import file_system, is_remote
 from sealdrop.adapters.durable.secret import Unfit, read_line, read_secret, read_small
 from sealdrop.adapters.durable.trouble import failure, guarding, shown
@@ -37,7 +37,6 @@ __all__ = [
     "keep",
     "lease_available",
     "make_dirs",
-    "may_lease_others",
     "move",
     "probe_rename",
     "read_foreign",
@@ -48,7 +47,6 @@ __all__ = [
     "remove",
     "replace",
     "shown",
-    "sync_dir",
     "why_not_a_file",
     "write_new",
 ]

@@ -64,12 +64,6 @@ def probe_rename(source: Folder, target: Folder) -> None:
         source.sync()
 
 
-def sync_dir(path: Path) -> None:
-    """``Folder.sync`` for a path."""
-    with Folder.open(path) as folder:
-        folder.sync()
-
-
 def make_dirs(path: Path, *, mode: int = PRIVATE_FOLDER) -> None:
     """Make a directory and whatever is missing above it, each durably.
 

@@ -27,7 +27,6 @@ from sealdrop.core.errors import NotYet
 
 _F_SETOWN_EX = 15  # the fcntl module does not name it; the number is the same on every architecture but MIPS, PA-RISC
 _F_OWNER_TID = 0
-_CAP_LEASE = 28
 _LEASE_SIGNAL = {signal.SIGIO}
 
 
@@ -109,11 +108,3 @@ def lease_available(path: Path) -> bool:
             return True
         finally:
             os.close(fd)
-
-
-def may_lease_others() -> bool:
-    """Tell whether this process has CAP_LEASE, which leases files of other owners. For diagnosis."""
-    with guarding("read", "/proc/self/status"):
-        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
-    effective = next((line.split()[1] for line in status.splitlines() if line.startswith("CapEff:")), "0")
-    return bool(int(effective, 16) >> _CAP_LEASE & 1)

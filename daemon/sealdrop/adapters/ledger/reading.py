@@ -21,8 +21,7 @@ from sealdrop.adapters.ledger.checks import quick_check
 from sealdrop.adapters.ledger.derived import fold_step
 from sealdrop.adapters.ledger.rows import Head, Row, decode, head_of, moment, origin, stamp
 from sealdrop.adapters.ledger.schema import connect_reader
-from sealdrop.adapters.ledger.store import Store, translating, yield_turn
-from sealdrop.core.errors import Refused
+from sealdrop.adapters.ledger.store import Store, translating
 from sealdrop.core.events import AgentEvent
 from sealdrop.core.lifecycle import Record
 from sealdrop.core.submission import SubmissionId
@@ -113,17 +112,6 @@ class LedgerReads:
             rows = self._store.newest_rows(1)
         return head_of(self._identity, rows[0] if rows else origin(self._identity))
 
-    def backup_to(self, target: Path) -> None:
-        """Copy the whole ledger to ``target``, which must not exist, while others go on reading and appending.
-
-        Raises:
-            Refused: the target exists. StorageFailure: the copy failed; what is at the target is of no use.
-        """
-        if target.exists():
-            raise Refused("the target exists", where=str(target), hint="Choose a new name for the copy")
-        with self._lock:
-            self._store.backup_to(target, between=self._give_turn)
-
     def close(self) -> None:
         """Close the connection; safe to call twice."""
         with self._lock:
@@ -152,13 +140,6 @@ class LedgerReads:
                 record = fold_step(record, row, decode(row))
             after = page[-1].sequence
         return record
-
-    def _give_turn(self) -> None:
-        self._lock.release()
-        try:
-            yield_turn()
-        finally:
-            self._lock.acquire()
 
 
 class ReadOnlyLedger(LedgerReads):

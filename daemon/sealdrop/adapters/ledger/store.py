@@ -24,8 +24,7 @@ from sealdrop.adapters.ledger.rows import Identity, Row
 from sealdrop.core.errors import LedgerBroken, NoSpace, Refused, StorageFailure
 
 PAGE = 500  # rows fetched at a time
-BACKUP_PAGES = 1024  # database pages copied before others get a turn
-BACKUP_PAUSE = 0.001  # seconds of that turn
+BACKUP_PAGES = 1024  # database pages copied at a time, between which others get a turn
 HOT_PATIENCE = 1.0  # seconds until a commit that seems unfinished is believed to be
 HOT_PAUSE = 0.002  # seconds between two looks at it
 
@@ -158,15 +157,12 @@ class Store:
             return error.what
         return None if found == "ok" else found
 
-    def backup_to(self, target: Path, between: Callable[[], None] = lambda: None) -> None:
-        """Copy everything to a new file, page by page; ``between`` is called where others may have a turn.
-
-        What this connection commits meanwhile is copied too.
-        """
+    def backup_to(self, target: Path) -> None:
+        """Copy everything to a new file, some pages at a time; who commits meanwhile makes it begin anew."""
         with translating(target, "copy the ledger"):
             copy = sqlite3.connect(target, isolation_level=None)
             try:
-                _patiently(lambda: self._sql.backup(copy, pages=BACKUP_PAGES, progress=lambda *_: between()))
+                _patiently(lambda: self._sql.backup(copy, pages=BACKUP_PAGES))
             finally:
                 copy.close()
 
@@ -348,8 +344,3 @@ class Store:
 
 def _is_derivable(sql: str) -> bool:
     return sql.startswith(("CREATE TABLE", "CREATE INDEX"))
-
-
-def yield_turn() -> None:
-    """Let a waiting thread have the ledger: a lock that is let go and taken again at once would starve it."""
-    time.sleep(BACKUP_PAUSE)

@@ -79,11 +79,6 @@ class VerifyReport:
         """True when nothing is wrong."""
         return not self.problems
 
-    @property
-    def first_bad(self) -> LedgerProblem | None:
-        """The problem to look at first: the one in the earliest row, if any is in a row."""
-        return self.problems[0] if self.problems else None
-
 
 def verify(
     path: Path, *, expected: Head | None = None, tolerance: timedelta = TOLERANCE, scratch: Path | None = None
