@@ -93,7 +93,7 @@ class MemoryLedger:
             (
                 record.submission.id
                 for record in self._in_order()
-                if record.state in {State.DELIVERED, State.SENT}
+                if any(leg.receipt is not None for leg in record.legs)
                 and record.submission.kind == kind
                 and not set(ordering_keys).isdisjoint(record.ordering_keys)
             ),

@@ -73,7 +73,7 @@ def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
 def once(
     config: ConfigOption = DEFAULT_CONFIG,
     patience: Annotated[
-        float, typer.Option(help="Longest single wait for a file to become complete, in seconds.", min=0)
+        float, typer.Option(help="How long to wait, in all, for files to become complete, in seconds.", min=0)
     ] = 60.0,
     as_json: JsonOption = False,  # noqa: FBT002 - a flag of the command line
 ) -> None:

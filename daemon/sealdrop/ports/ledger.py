@@ -65,7 +65,9 @@ class LedgerReader(Protocol):
         ...
 
     def newest_delivered(self, kind: str, ordering_keys: Sequence[str]) -> SubmissionId | None:
-        """Return the largest id among the delivered or sent submissions of ``kind`` that share any of the keys.
+        """Return the largest id among the submissions of ``kind`` that share any of the keys and have landed.
+
+        One landed leg is enough, whatever became of the others.
 
         It is what keeps an older version from landing after a newer one; MUST NOT scan history.
         """

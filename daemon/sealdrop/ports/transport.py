@@ -93,9 +93,9 @@ class Transport(Protocol):
         visible. MUST NOT call it when the look finds the object already there (outcome FOUND).
         MUST refuse to deliver below the route's minimum proof *before* anything becomes visible.
         MUST never overwrite. MUST leave only names that carry ``parcel.submission``, and remove its own leftovers,
-        those of earlier attempts before ``commit``: a copy which ``find`` meets later is then the one that was committed.
+        those of earlier attempts before ``commit``: a copy that ``find`` meets later is then the committed one.
         MUST compare what it reads from ``parcel.path`` with ``parcel.sha256`` before ``commit``.
-        ``progress`` is called with bytes done, as they are acknowledged; what it or ``commit`` raises leaves unchanged.
+        ``progress`` is called with bytes done, as they are acknowledged. What it or ``commit`` raises leaves unchanged.
 
         Raises:
             TemporaryFailure: may succeed later. RouteUnusable: the route itself is wrong; nothing was sent.

@@ -111,7 +111,7 @@ def run_once(path: Path, patience: float, meter: Meter | None = None) -> Tidied:
 
     Args:
         path: the configuration file.
-        patience: longest single wait for a file to become complete, in seconds.
+        patience: seconds to wait in all for files to become complete and submissions due.
         meter: watches uploads get on.
 
     Raises:

@@ -30,8 +30,6 @@ STANDING = frozenset(
         State.SENT,
     }
 )
-#: States in which every leg has landed.
-LANDED = frozenset({State.DELIVERED, State.SENT})
 #: What JSON leaves as it is: printable ASCII but for the quotation mark and the backslash.
 _UNCHANGED = re.compile(r"[ !#-\[\]-~]*")
 
@@ -89,10 +87,15 @@ def submission_row(record: Record) -> SubmissionRow:
 def landed_keys(change: Change) -> list[tuple[str, str, str]]:
     """Return (kind, key, submission) for every ordering key with which a submission has just landed."""
     after, before = change.after, change.before
-    if after.state not in LANDED or (before is not None and before.state in LANDED):
+    if not _has_landed(after) or (before is not None and _has_landed(before)):
         return []
     kind = text(after.submission.kind)
     return [(kind, text(key), after.submission.id) for key in after.ordering_keys]
+
+
+def _has_landed(record: Record) -> bool:
+    """Tell whether any of it is at a far end: what was abandoned after landing in part has landed, too."""
+    return any(leg.receipt is not None for leg in record.legs)
 
 
 def tally_changes(changes: list[Change]) -> dict[str, int]:
