@@ -1,7 +1,7 @@
 """Doing nothing: how large the agent is and how much processor time it takes, with nothing and with very much waiting.
 
-With 100,000 files waiting the far end is down and the bound on waiting files is reached, so that all that happens is
-looking at the outbox. Twice: looks at the usual pace, and how long one look takes.
+With 100,000 files waiting the far end is down and as many submissions wait for it as may, so that nothing more can be
+claimed: what is left is waking up for each sweep and finding that there is no room.
 """
 
 from __future__ import annotations
