@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from sealdrop.adapters.durable.folder import PRIVATE_FILE, PRIVATE_FOLDER, Folder, close_read, sync_fd
+from sealdrop.adapters.durable.descriptors import close_read, sync_fd
+from sealdrop.adapters.durable.folder import PRIVATE_FILE, PRIVATE_FOLDER, Folder
 from sealdrop.adapters.durable.trouble import guarding
 
 

@@ -21,7 +21,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sealdrop.adapters.durable.trouble import failure, guarding, shown
+from sealdrop.adapters.durable.descriptors import close_read, sync_fd
+from sealdrop.adapters.durable.trouble import guarding, shown
 from sealdrop.core.errors import StorageFailure
 
 PRIVATE_FILE = 0o600
@@ -37,29 +38,6 @@ _NO_SYNC = {errno.EINVAL, errno.EOPNOTSUPP}
 def is_leftover(name: str) -> bool:
     """Tell whether a name is a temporary one of this module, left by a process that was killed."""
     return _TEMPORARY.fullmatch(name) is not None
-
-
-def sync_fd(fd: int, *where: str | Path) -> None:
-    """Sync an open file or directory.
-
-    Args:
-        fd: what is synced.
-        where: its path, or the parts of it.
-
-    Raises:
-        StorageFailure: always this and never ``NoSpace``: what was written before is in doubt.
-    """
-    try:
-        os.fsync(fd)
-    except OSError as error:
-        reason = failure(error, "sync", Path(*where))
-        raise StorageFailure(reason.what, where=reason.where, hint=reason.hint) from error
-
-
-def close_read(fd: int) -> None:
-    """Close what was only read: an error then tells of nothing that could be lost."""
-    with suppress(OSError):
-        os.close(fd)
 
 
 class Folder:

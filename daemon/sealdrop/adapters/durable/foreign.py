@@ -18,7 +18,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sealdrop.adapters.durable.folder import Folder, close_read
+from sealdrop.adapters.durable.descriptors import close_read
+from sealdrop.adapters.durable.folder import Folder
 from sealdrop.adapters.durable.lease import Lease, read_lease
 from sealdrop.adapters.durable.trouble import failure, guarding, shown
 from sealdrop.core.errors import NotYet, Unacceptable
