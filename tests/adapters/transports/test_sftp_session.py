@@ -7,17 +7,19 @@ import os
 import socket
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import paramiko
 import pytest
 
 from sealdrop.adapters.transports.sftp import Proxy
 from sealdrop.adapters.transports.sftp.hostkeys import load_pins
-from sealdrop.adapters.transports.sftp.session import WIRE_LOG
+from sealdrop.adapters.transports.sftp.session import CALM, WIRE_LOG
 from sealdrop.core.delivery import Outcome
 from sealdrop.core.errors import ConfigurationError, RouteUnusable, TemporaryFailure, Unreachable
 from sealdrop.ports.transport import Parcel
@@ -27,6 +29,7 @@ from support.relay import Relay
 from support.sftp_routes import connect, options, repin
 from support.sftp_server import PASSWORD, ScriptedSftp
 from support.sshd import Sshd, make_key
+from support.waiting import wait_until
 
 CONTENT = b"sealed" * 1000
 
@@ -555,3 +558,30 @@ def test_options_refuse_what_can_never_work_all_at_once(tmp_path: Path) -> None:
         options(far, host="", port=0, private_key=None, request_timeout=0)
 
     assert {problem.path for problem in caught.value.problems} == {"host", "port", "private_key", "request_timeout"}
+
+
+def _wakings(thread: threading.Thread) -> int:
+    """Return how often a thread has gone to sleep of its own accord."""
+    status = Path(f"/proc/self/task/{thread.native_id}/status").read_text()
+    return int(status.partition("voluntary_ctxt_switches:")[2].split()[0])
+
+
+def test_a_kept_connection_that_idles_hardly_wakes_and_still_ends_at_once(tmp_path: Path, parcel: Parcel) -> None:
+    with Sshd(tmp_path / "far") as far:
+        before = set(threading.enumerate())
+        transport = connect(far)
+        deliver(transport, parcel)
+        (reader,) = [one for one in set(threading.enumerate()) - before if isinstance(one, paramiko.Transport)]
+        begun, woken = time.monotonic(), _wakings(reader)
+        wait_until(lambda: time.monotonic() - begun > 1.5, what="a second and a half of idleness")
+        woken = _wakings(reader) - woken
+        far.freeze()  # it would close its end, too
+        begun = time.monotonic()
+        transport.close()
+        reader.join(timeout=5)
+        took = time.monotonic() - begun
+        far.thaw()
+
+    assert woken < 8  # ten a second are what paramiko asks for
+    assert not reader.is_alive()
+    assert took < CALM / 5

@@ -15,6 +15,7 @@ import logging
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NoReturn, Self
 
@@ -45,6 +46,7 @@ KEY_EXCHANGES = (
     "diffie-hellman-group14-sha256",
 )
 WIRE_LOG = "sealdrop.sftp.wire"
+CALM = 1.0  # seconds after which an idle connection looks whether it was closed
 MAX_GREETING = 256 * 1024  # bytes of the far end before we are logged in: banner, key exchange, messages
 _SSH_KEEPALIVE = 30  # seconds; keeps a translating firewall from forgetting us
 
@@ -239,15 +241,25 @@ class _Channel:
 
 
 class _Greeting(socket.socket):
-    """The connected socket, with a bound on what a server may say before we are logged in."""
+    """The connected socket, with a bound on what a server may say before we are logged in.
+
+    paramiko has its socket wake it ten times a second, only to see whether it was closed or must exchange new keys.
+    Once logged in, less often will do, because closing wakes whoever waits in ``recv``.
+    """
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock.family, sock.type, sock.proto, fileno=sock.detach())
         self._left: int | None = MAX_GREETING
 
     def end(self) -> None:
-        """Lift the bound."""
+        """Lift the bound, and wake less often."""
         self._left = None
+        self.settimeout(CALM)
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self.shutdown(socket.SHUT_RDWR)
+        super().close()
 
     def recv(self, count: int, flags: int = 0) -> bytes:
         data = super().recv(count, flags)
