@@ -31,7 +31,7 @@ from sealdrop.ports.transport import Transport
 from sealdrop.shipped import calendars, profile_path
 
 #: Checks and seals wait half of their time, for the disk, the ledger, gpg and its agent; twice as many as cores keep
-#: those busy (a backlog on two cores went 1.3 times as fast). No pool gets more than the configuration could say.
+#: those busy. No pool gets more than the configuration could say.
 WORKERS_PER_CORE = 2
 MOST_WORKERS = 64
 
