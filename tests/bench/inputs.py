@@ -32,6 +32,7 @@ column = "site"
 [[columns]]
 name = "site"
 type = "text"
+privacy = "public"
 {"".join(f'[[columns]]{chr(10)}name = "text{n}"{chr(10)}type = "text"{chr(10)}' for n in range(1, _WIDE_COLUMNS))}"""
 
 

@@ -62,6 +62,8 @@ _WRONG: dict[str, tuple[dict[str, object], str]] = {
     "an own User ID that is none": ({"own/user_ids": ["90-B3"]}, "own.user_ids.0"),
     "a reference from no column": ({"reference/column": "sr"}, "reference.column"),
     "a reference from a name without one": ({"reference/source": "file-name"}, "reference.source"),
+    "a reference that is private": ({"columns/reference/privacy": "masked"}, "reference.column"),
+    "an order by what is private": ({"columns/user_id/privacy": "secret"}, "ordering.column"),
     "an order by no column": ({"ordering/column": "user"}, "ordering.column"),
     "an order by an optional column": ({"ordering/column": "period"}, "ordering.column"),
     "working days without a calendar": ({"calendar": None, "deadline": {"working_days": 1}}, "calendar"),

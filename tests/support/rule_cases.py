@@ -76,9 +76,16 @@ class Sample:
     own: tuple[str, ...] = OWN
     changes: Mapping[str, object] = field(default_factory=dict)
 
+    def profile(self) -> Profile:
+        data = changed(tables(self.kind), self.changes)
+        for section, kind in (("adt", "adt"), ("exit_quarantine", "exit-quarantine")):
+            if data["kind"] != kind:
+                data.pop(section, None)
+        return parse_profile(data)
+
     def judged(self, chunks: Iterable[bytes] | None = None, block_bytes: int = BLOCK_BYTES) -> Verdict:
         return check(
-            profile=parse_profile(changed(tables(self.kind), self.changes)),
+            profile=self.profile(),
             srvs=srvs(),
             own=own_ids(self.own),
             chunks=lambda: [self.data] if chunks is None else chunks,

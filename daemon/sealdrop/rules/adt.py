@@ -13,7 +13,7 @@ from operator import gt
 from sealdrop.rules.findings import Complaint, policy_severity
 from sealdrop.rules.profile import Adt
 from sealdrop.rules.rows import Block, Explain, Key, Row, Uniqueness, duplicate_key
-from sealdrop.rules.srv_list import SrvList
+from sealdrop.rules.srv_list import USER_ROLES, SrvList
 
 
 class Thresholds:
@@ -70,7 +70,9 @@ class Eligibility:
 
     def _may(self, role: str, srv: str) -> bool:
         variant = self._srvs.get(srv)
-        return not role or variant is None or not variant.user_roles or role.upper() in variant.user_roles
+        if variant is None or not variant.user_roles or role.upper() not in USER_ROLES:
+            return True  # another rule's business: an unknown Variant, or a role of the profile's own spelling
+        return role.upper() in variant.user_roles
 
 
 def uniqueness(columns: Sequence[str], doubtful: AbstractSet[int], names: Adt, srvs: SrvList) -> Uniqueness:

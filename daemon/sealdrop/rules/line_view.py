@@ -22,7 +22,7 @@ WIDTH = 80  # columns of a view, its number aside
 CELL_WIDTH = 48  # columns of the cell under the caret
 HIDDEN = "•••"
 _BEFORE = 30  # columns kept before the cell when a line is cut
-_NO_PLACE = ("header.", "sheet.trailing", "row.width")  # the cells are not where they belong, or there are too many
+_NO_PLACE = ("header.", "sheet.trailing-columns", "row.width")  # the cells are not where they belong, or there are too many
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -150,8 +150,11 @@ def _identity(profile: Profile) -> Iterator[Problem]:
     except ConfigurationError as error:
         yield from error.problems
     source = profile.reference.source
-    if source == "column" and profile.column(profile.reference.column) is None:
+    reference = profile.column(profile.reference.column)
+    if source == "column" and reference is None:
         yield Problem(path="reference.column", what="no such column")
+    elif source == "column" and reference and reference.privacy != "public":
+        yield Problem(path="reference.column", what="the ledger and reports name it, so its privacy must be public")
     if source == "file-name" and "reference" not in re.compile(profile.file_name.pattern).groupindex:
         hint = "Write (?P<reference>…) into file_name.pattern."
         yield Problem(path="reference.source", what="the file name's pattern has no group called reference", hint=hint)
@@ -159,6 +162,8 @@ def _identity(profile: Profile) -> Iterator[Problem]:
     if ordering is None or not ordering.required:
         hint = "Deliveries are kept in order by it, so every row must have one."
         yield Problem(path="ordering.column", what="not the name of a required column", hint=hint)
+    elif ordering.privacy != "public" and ordering.type != "request-id":  # of which only the originator is kept
+        yield Problem(path="ordering.column", what="the ledger and reports name it, so its privacy must be public")
 
 
 def _severities(profile: Profile) -> Iterator[Problem]:
