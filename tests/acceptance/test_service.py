@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -202,8 +201,8 @@ def test_a_stop_during_a_backlog_leaves_everything_in_one_place(make_house: Make
     house.wait_filed(len(files))
     house.assert_delivered_once(files)
     assert not house.lines(event="AttemptInterrupted")
-    filed = [int(line["file"][4:6]) for line in house.lines(event="Claimed")]
-    assert all(one < other for one, other in pairwise(filed))  # the oldest first
+    claims = sorted(house.ask("list", "--limit", "100")["submissions"], key=lambda row: str(row["submission"]))
+    assert [row["file_name"] for row in claims] == list(files)  # the oldest first
 
 
 # -- a second one ------------------------------------------------------------------------------------------

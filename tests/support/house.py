@@ -26,6 +26,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from sealdrop import settings as config
+from sealdrop.adapters.control import ControlClient
+from sealdrop.core.lifecycle import TO_FILE
 from support.command_line import sealdrop
 from support.configurations import document
 from support.openpgp import Opened, Party, decrypt_gpg, make_party
@@ -41,6 +43,8 @@ COMMAND = (str(Path(sys.executable).with_name("sealdrop")),)
 SHORT_PAUSES = {"routes.relay.retry.first_seconds": 0.2, "routes.relay.retry.max_seconds": 1.0}
 #: Pauses that no test outlasts: what is deferred stays so until somebody asks.
 LONG_PAUSES = {"routes.relay.retry.first_seconds": 3600, "routes.relay.retry.max_seconds": 3600}
+
+TO_BE_FILED = frozenset(state.value for state in TO_FILE)
 
 _FIELD = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S+)')
 
@@ -260,10 +264,16 @@ class House:
         return found
 
     def wait_filed(self, sent: int, failed: int = 0, *, timeout: float = 60.0) -> None:
-        """Return when so many submissions are filed; the result for the producer is there then, too."""
+        """Return when so many submissions are filed: their result is told and the ledger has it; an agent must run."""
+        control = ControlClient(self.folder / "run" / "control.sock")  # whatever becomes of the configuration
+
+        def booked() -> bool:
+            answer: Any = control.call("list", limit=1000, open=True)
+            return not any(row["state"] in TO_BE_FILED for row in answer["submissions"])
 
         def there() -> bool:
-            return len(self.filed("sent")) >= sent and len(self.filed("failed")) >= failed and not self.open()
+            moved = len(self.filed("sent")) >= sent and len(self.filed("failed")) >= failed and not self.open()
+            return moved and booked()
 
         wait_until(there, timeout, what=f"{sent} sent and {failed} failed\n{self.said()[-3000:]}")
 
