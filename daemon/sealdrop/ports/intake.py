@@ -32,7 +32,7 @@ class Outbox(Protocol):
         """Yield what is in the folder now, oldest name order not guaranteed.
 
         MUST NOT open, follow or block on anything; MUST use memory independent of the number of files;
-        MUST skip names of ours (``results/``, ``.claimed/``) and the names of completion markers.
+        MUST skip names of ours (``results/``, ``.claimed/``, ``.refused/``) and the names of completion markers.
 
         Raises:
             TemporaryFailure: the folder is gone, replaced or unreadable; other outboxes go on.
