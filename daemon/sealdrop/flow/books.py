@@ -24,6 +24,7 @@ class Books:
 
         Raises:
             StaleTransition: the submission moved on meanwhile; nothing was booked.
+            NoSpace: the disk is full; nothing was booked, it may be tried again.
             StorageFailure: the ledger cannot be written; the agent must stop.
         """
         committed = self.ledger.append(*(Entry(stream=submission, event=event) for event in events))
@@ -39,6 +40,7 @@ class Books:
         """Book events of the agent's own stream.
 
         Raises:
+            NoSpace: the disk is full; nothing was booked, it may be tried again.
             StorageFailure: the ledger cannot be written; the agent must stop.
         """
         for one in self.ledger.append(*(Entry(stream=AGENT_STREAM, event=event) for event in events)):

@@ -50,7 +50,10 @@ def make_setup(settings: config.Settings, config_dir: Path, clock: Clock) -> Set
         NoSpace, StorageFailure: a folder of ours could not be written.
     """
     with ExitStack() as undo:
-        sealers = {name: make_sealer(settings, name, seal_workers(settings)) for name in settings.keys}
+        sealers = {
+            name: make_sealer(settings, name, seal_workers(settings))
+            for name in sorted({kind.keys for kind in settings.kinds.values()})
+        }
         for sealer in sealers.values():
             undo.callback(sealer.close)
         kinds = {

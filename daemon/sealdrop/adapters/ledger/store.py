@@ -25,6 +25,8 @@ from sealdrop.core.errors import LedgerBroken, NoSpace, Refused, StorageFailure
 
 PAGE = 500  # rows fetched at a time
 BACKUP_PAGES = 1024  # database pages copied at a time, between which others get a turn
+#: A copy in steps that takes longer than this many undisturbed ones is made in one go.
+MOST_COPIES = 3
 HOT_PATIENCE = 1.0  # seconds until a commit that seems unfinished is believed to be
 HOT_PAUSE = 0.002  # seconds between two looks at it
 
@@ -98,6 +100,10 @@ def _patiently(read: Callable[[], _Read]) -> _Read:
             time.sleep(HOT_PAUSE)
 
 
+class _BegunTooOften(Exception):
+    """A copy in steps begins anew faster than it gets on."""
+
+
 class Store:
     """The tables over one connection. Every method raises as the module says."""
 
@@ -158,11 +164,25 @@ class Store:
         return None if found == "ok" else found
 
     def backup_to(self, target: Path) -> None:
-        """Copy everything to a new file, some pages at a time; who commits meanwhile makes it begin anew."""
+        """Copy everything to a new file, some pages at a time, so that the writer gets its turn in between.
+
+        Each commit makes it begin anew. Beside a busy agent it would never end, so after as many steps as a few whole
+        copies take it is made in one go, for which the writer waits.
+        """
+        steps = 0
+
+        def count(_status: int, _remaining: int, total: int) -> None:
+            nonlocal steps
+            steps += 1
+            if steps > MOST_COPIES * (total // BACKUP_PAGES + 1):
+                raise _BegunTooOften
+
         with translating(target, "copy the ledger"):
             copy = sqlite3.connect(target, isolation_level=None)
             try:
-                _patiently(lambda: self._sql.backup(copy, pages=BACKUP_PAGES))
+                _patiently(lambda: self._sql.backup(copy, pages=BACKUP_PAGES, progress=count))
+            except _BegunTooOften:
+                _patiently(lambda: self._sql.backup(copy))
             finally:
                 copy.close()
 
