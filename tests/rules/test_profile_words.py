@@ -84,6 +84,16 @@ def test_what_a_profile_does_not_have_is_not_said() -> None:
     )
 
 
+@settings(max_examples=50)
+@given(profiles())
+def test_any_profile_can_be_told(drawn: Profile) -> None:
+    bare = drawn.model_copy(update={"srv": None})
+
+    assert "Variants" not in said(bare)
+    assert all(sentence.isprintable() for sentence in said(drawn).values())
+    assert len(list(columns(drawn))) == len(drawn.columns)
+
+
 def test_each_column_has_a_row() -> None:
     rows = {row[0]: dict(zip(COLUMN_HEADINGS, row, strict=True)) for row in columns(profile())}
 

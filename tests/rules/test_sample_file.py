@@ -116,6 +116,22 @@ def test_it_refuses(name: str) -> None:
     assert what in caught.value.what
 
 
+def test_a_guess_that_does_not_fit_is_followed_by_others() -> None:
+    only_all = profile(columns__srv__pattern="ALL")
+    one_hour = profile(columns__period__max=1)
+
+    assert {row.split(",")[3] for row in lines(only_all)[1:]} == {"ALL"}
+    assert {row.split(",")[6] for row in lines(one_hour)[1:]} == {"1"}
+
+
+def test_codes_and_times_that_no_guess_fits_stay_empty_where_they_may() -> None:
+    odd = profile(
+        columns__user_role__pattern="X", columns__effective_to__type="date-time", columns__effective_to__pattern="X",
+    )  # fmt: skip
+
+    assert [row.split(",")[2] + row.split(",")[8] for row in lines(odd)[1:]] == [""] * 3
+
+
 @pytest.mark.parametrize("name", ["adt-sample.csv", "sample.txt", "A1"])
 def test_a_name_is_guessed_that_fits(name: str) -> None:
     assert made(profile(file_name__pattern=name.replace(".", r"\."), file_name__example=None)).name == name

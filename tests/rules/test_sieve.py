@@ -112,6 +112,18 @@ def test_what_two_readings_find_is_what_a_plain_walk_finds(keys: list[tuple[str,
     assert expected == [(item.rule, item.line) for item in verdict.findings if item.rule != "row.too-few"]
 
 
+def test_a_key_that_cannot_be_read_is_compared_with_none() -> None:
+    decided = eq(f"x,{REQUEST},DELETE", f"x,{REQUEST},DELETE", f"1,{REQUEST},DELETE", f"1,{REQUEST},DELETE")
+    rows = [f"nobody,{srv},1,2" for srv in ("7.1", "7.1", "1.5")]
+
+    assert [(item.rule, item.line) for item in decided.judged().findings] == [
+        ("id.event-reference", 2), ("id.event-reference", 3), ("eq.duplicate", 5),
+    ]  # fmt: skip
+    assert [(item.rule, item.line) for item in adt(*rows, f"{U1},7.1,1,2", f"{U1},7.1,1,2").judged().findings] == [
+        ("id.user-id", 2), ("id.user-id", 3), ("id.user-id", 4), ("sheet.doubled-srv", 6),
+    ]  # fmt: skip
+
+
 def test_a_key_and_the_decisions_of_one_file_are_both_compared() -> None:
     changes = {"columns/reference/key": True, "reference/source": "none"}
     header = "quarantine_event_ref,request_id,action,reference"

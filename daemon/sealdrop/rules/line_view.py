@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from unicodedata import combining, east_asian_width
 
 from sealdrop.core.verdict import Finding
@@ -22,7 +23,11 @@ WIDTH = 80  # columns of a view, its number aside
 CELL_WIDTH = 48  # columns of the cell under the caret
 HIDDEN = "•••"
 _BEFORE = 30  # columns kept before the cell when a line is cut
-_NO_PLACE = ("header.", "sheet.trailing-columns", "row.width")  # the cells are not where they belong, or there are too many
+_NO_PLACE = (
+    "header.",
+    "sheet.trailing-columns",
+    "row.width",
+)  # the cells are not where they belong, or there are too many
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,13 +180,8 @@ def _head(text: str, width: int) -> str:
     """Return the beginning of a text that fits a width, with an ellipsis where something is left out."""
     if _width(text) <= width:
         return text
-    kept: list[str] = []
-    for char in text:
-        width -= _width(char)
-        if width < 1:
-            break
-        kept.append(char)
-    return "".join(kept) + "…"
+    ends = accumulate(map(_width, text))
+    return "".join(char for char, end in zip(text, ends, strict=True) if end < width) + "…"
 
 
 def _tail(text: str, width: int) -> str:

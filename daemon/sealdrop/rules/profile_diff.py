@@ -121,8 +121,7 @@ def _below(path: str, value: object) -> dict[str, Any]:
         return {path: value}
     found: dict[str, Any] = {}
     for key, inner in value.items():
-        if key != "name" or path != "columns":
-            found |= _below(f"{path}.{key}", inner)
+        found |= _below(f"{path}.{key}", inner)
     return found
 
 

@@ -163,7 +163,7 @@ class _Guesses:
                 yield from self._variants(column, number, row)
             case "date" | "moment":
                 yield (_DAY + timedelta(days=self._least.get(column.name, 1) + number)).isoformat()
-            case "date-time":
+            case _:  # date-time
                 day = _DAY + timedelta(days=self._least.get(column.name, 1) + number)
                 yield f"{day.isoformat()}T00:00:00Z"
 
