@@ -94,6 +94,8 @@ def test_of_a_header_only_known_names_are_shown() -> None:
         f'1,{REQUEST},RELEASE,"x\n{_MARKER},y"\n1,2,3,4,5',
         f'1,{REQUEST},RELEASE,"x\n{_MARKER}\0,y"',
         f'{REQUEST},{REQUEST},RELEASE,"{_MARKER}\ny"',
+        f'1,{REQUEST},RELEASE,"x\n{_MARKER},a,b\0,c"',
+        f'{_MARKER},"x\ny"',
     ],
 )
 def test_where_nobody_knows_which_cell_is_whose_nothing_private_is_shown(line: str) -> None:

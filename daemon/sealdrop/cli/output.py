@@ -64,7 +64,7 @@ def styled(text: str, role: str) -> str:
 
     look = ROLES.get(role)
     plain = look is None or not sys.stdout.isatty() or "NO_COLOR" in os.environ
-    return text if plain or look is None else typer.style(text, fg=look[0], bold=look[1])
+    return text if plain or look is None else typer.style(text, fg=look[0], bold=look[1] or None)
 
 
 def print_json(value: Plain) -> None:
