@@ -133,7 +133,8 @@ def test_a_table_of_plain_columns_needs_no_list(tmp_path: Path) -> None:
     toml = tmp_path / "table.toml"
     toml.write_text(
         'kind = "table"\nname = "meters"\nversion = "1"\nordering = {column = "meter"}\n'
-        'columns = [{name = "meter", type = "text", key = true, privacy = "public"}, {name = "reading", type = "integer"}]\n'
+        'columns = [{name = "meter", type = "text", key = true, privacy = "public"},'
+        ' {name = "reading", type = "integer"}]\n'
     )
     content = tmp_path / "content"
     content.write_bytes(b"reading,meter\n1,a\n2,b\n3,a\n")

@@ -64,7 +64,7 @@ def test_the_command_prints_what_stands_beside_a_sample(name: str) -> None:
     assert (for_people.code, for_programs.code, for_people.err) == (int(rejected), int(rejected), "")
     assert for_people.out.startswith(f"{expected(name)['verdict'].upper()}: {SAMPLES[name].name}\n")
     assert printed(for_programs.json) == wanted(name)
-    assert [line.split()[1] for line in for_people.out.splitlines() if line.startswith("   Rule ")] == [
+    assert [line.split()[1] for line in for_people.out.splitlines() if line.lstrip().startswith("Rule ")] == [
         rule for rule, _, _ in wanted(name)
     ]
     for number, (_, line, _) in enumerate(wanted(name), 1):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from sealdrop.core.verdict import Verdict
-from sealdrop.rules.engine import check
+from sealdrop.rules.engine import ENOUGH, check
 from sealdrop.rules.findings import LIMIT_PER_RULE
 from sealdrop.rules.identifiers import own_ids, user_id_number, user_id_text
 from sealdrop.rules.profile import Profile
@@ -92,15 +92,34 @@ ALIKE = {
 
 
 @pytest.mark.parametrize("name", list(ALIKE))
-def test_a_million_alike_mistakes_are_counted_and_few_are_kept(name: str) -> None:
+def test_very_many_alike_mistakes_are_counted_and_few_are_kept(name: str) -> None:
     row, rule = ALIKE[name]
-    count = 200_000 // len(row)
+    count = min(200_000 // len(row), ENOUGH - 1)
     by = profile(columns__user_id__key=False, columns__srv__key=False, bounds__min_rows=0)
     verdict, memory = judge(Stream(HEADER, constant(row * count), len(HEADER) + len(row) * count), by)
 
     assert [one.rule for one in verdict.findings] == [rule] * LIMIT_PER_RULE
     assert verdict.rejecting == count
     assert memory < MOST_MEMORY
+
+
+def test_a_file_of_mistakes_alone_is_not_read_to_its_end() -> None:
+    stream = Stream(HEADER, constant(b"\n" * 1000), 2 << 30)
+    verdict, memory = judge(stream)
+
+    assert [one.rule for one in verdict.findings] == ["csv.empty-row"] * LIMIT_PER_RULE + ["file.too-much-wrong"]
+    assert (verdict.findings[-1].line, verdict.rejecting) == (ENOUGH + 1, ENOUGH + 1)
+    assert stream.taken <= 4 * MEGABYTE
+    assert memory < MOST_MEMORY
+
+
+def test_empty_rows_count_against_the_bound_of_rows_where_they_are_allowed() -> None:
+    by = profile(severities={"csv.empty-row": "warn"}, bounds__rows=1000)
+    stream = Stream(HEADER, constant(b"\n" * 1000), 2 << 30)
+    verdict, _ = judge(stream, by)
+
+    assert [(one.rule, one.line) for one in verdict.findings][-1] == ("row.too-many", 1002)
+    assert stream.taken <= 4 * MEGABYTE
 
 
 def test_memory_does_not_grow_with_rows_whose_keys_all_differ() -> None:

@@ -150,6 +150,7 @@ def _case(failing: Sample, line: int | None = None, column: str | None = None, p
 CASES: dict[str, Case] = {
     "file.name": _case(Sample(data=PLAIN, name="../thresholds.csv")),
     "file.too-large": _case(tuned(ADT, bounds__bytes=10, bounds__field_bytes=5)),
+    "file.too-much-wrong": _case(raw(PLAIN + b"\n" * 10_000), 10_002),
     "file.empty": _case(raw(b"")),
     "file.not-csv": _case(raw(b"PK\x03\x04" + bytes(100))),
     "csv.utf-16": _case(raw("\ufeff".encode("utf-16-le") + PLAIN.decode().encode("utf-16-le"))),

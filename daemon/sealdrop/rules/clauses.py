@@ -73,6 +73,12 @@ def _warn(rule: str, clause: str, title: str, hint: str) -> Rule:
 _ENVELOPE = (
     _reject("file.name", _PROFILE, "the file is named as the profile demands", "Rename the file and drop it again."),
     _firm("file.too-large", _PROFILE, "the file is within its size bound", "Split the file, or raise bounds.bytes."),
+    _firm(
+        "file.too-much-wrong",
+        _ASSUMPTION,
+        "so little is wrong that reading on helps somebody",
+        "Mend what is listed; the rest of the file was not read. Check that this is the right file at all.",
+    ),
     _firm("file.empty", _PROFILE, "the file holds something", "Check the export that made it and drop it again."),
     _firm("file.not-csv", _CSV, "the file is delimited text", "Save it as CSV (comma delimited) and drop that file."),
     _firm("csv.utf-16", _CSV, "the text is not UTF-16", 'Save as "CSV UTF-8", not as "Unicode text".'),

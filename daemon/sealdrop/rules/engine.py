@@ -39,6 +39,9 @@ from sealdrop.rules.sieve import Sieve
 from sealdrop.rules.srv_list import SrvList
 from sealdrop.rules.trailer import Trailing
 
+#: Things that cannot be right after which the rest is not read: nobody mends ten thousand places by hand.
+ENOUGH = 10_000
+
 
 def check(
     *,
@@ -115,6 +118,7 @@ class _Examination:
         self._cells = {column.name: self._compile(column) for column in profile.columns}
         self._positions: Positions | None = None
         self._begun = False
+        self._empty = 0  # rows; they count against the bound, or a file of line ends would be read for minutes
         self._over = False  # nothing sensible can follow
         self._records = 0
         self._trailing = Trailing(profile.trailer) if profile.trailer else None
@@ -232,6 +236,9 @@ class _Examination:
             return
         for line, row in zip(lines, rows, strict=True):
             self._row(self._positions, line, row)
+            if self._findings.rejecting >= ENOUGH and not self._over:
+                message = f"{ENOUGH} things that cannot be right were found up to here"
+                self._stop(Complaint(rule="file.too-much-wrong", message=message), Place(line=line))
             if self._over:
                 return
 
@@ -255,7 +262,7 @@ class _Examination:
     def _block(self, positions: Positions, lines: Sequence[int], rows: Sequence[list[str]]) -> bool:
         """Take rows all at once when there is nothing to say of any; otherwise change nothing and return False."""
         width = len(positions)
-        if self._records + len(rows) > self._profile.bounds.rows or set(map(len, rows)) != {width}:
+        if self._records + self._empty + len(rows) > self._profile.bounds.rows or set(map(len, rows)) != {width}:
             return False
         columns = list(zip(*rows, strict=True))
         if self._trailing and not self._trailing.passes(columns[0]):
@@ -282,12 +289,15 @@ class _Examination:
                 self._findings.add(complaint, Place(line=line))
             if taken:
                 return
-        if not any(cells):
+        empty = not any(cells)
+        if empty:
+            self._empty += 1
             self._findings.add(Complaint(rule="csv.empty-row", message="the row is empty"), Place(line=line))
-            return
-        if self._records >= self._profile.bounds.rows:
+        if self._records + self._empty + (not empty) > self._profile.bounds.rows:
             message = f"there are more than {self._profile.bounds.rows} data rows"
             self._stop(Complaint(rule="row.too-many", message=message), Place(line=line))
+            return
+        if empty:
             return
         self._records += 1
         place = Place(line=line, record=self._records)
