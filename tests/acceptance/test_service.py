@@ -88,12 +88,12 @@ def test_a_reload_with_a_bad_configuration_keeps_the_old_one_and_says_so(make_ho
     house = make_house()
     house.start()
     good = house.config.read_text()
-    house.config.write_text(good.replace("protocol", "protocoll") + 'unknown = "key"\n')
+    house.config.write_text(good.replace("protocol", "protocole") + 'unknown = "key"\n')
     house.reload()
 
     (incident,) = status_by(house, good)["incidents"]
     assert incident["text"].startswith("the old configuration stays in force: ")
-    assert "protocoll" in incident["text"]
+    assert "protocole" in incident["text"]
     assert house.wait_line(notice="incident", subject="reload")
     house.drop("adt", "after.csv", adt_file())
     house.wait_filed(1)

@@ -78,7 +78,7 @@ class Model(RuleBasedStateMachine):
         )
         self.dropped: dict[bytes, int] = {}
         self.let_out_of_order: set[SubmissionId] = set()
-        self.numbers = self.agains = 0
+        self.numbers = self.repeats = 0
 
     @property
     def all_fars(self) -> tuple[FarEnd, ...]:
@@ -108,8 +108,8 @@ class Model(RuleBasedStateMachine):
     @precondition(lambda self: self.dropped)
     def drop_again(self, kind: str) -> None:
         data = max(self.dropped, key=lambda one: int(one.partition(b"\n")[2]))
-        self.agains += 1
-        self.outboxes[kind].drop(f"again{self.agains}.csv", data)
+        self.repeats += 1
+        self.outboxes[kind].drop(f"again{self.repeats}.csv", data)
         self.dropped[data] += 1
 
     # -- what the agent does -------------------------------------------------------------------------------
