@@ -23,6 +23,7 @@ from sealdrop.ports.ledger import AGENT_STREAM, Entry
 from support import lifecycles as lc
 from support.ledgers import LIFE, RESUMED, claim, make_ledger
 from support.manual_clock import ManualClock
+from support.unmeasured import unmeasured
 from support.waiting import wait_until
 
 KILLS = 12
@@ -89,7 +90,7 @@ def start(path: Path, limit: str = "") -> subprocess.Popen[bytes]:
 
 def environment() -> dict[str, str]:
     """Let a child find what we find."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
+    return {**unmeasured(), "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
 
 
 def acknowledged(output: bytes) -> set[tuple[int, str, str]]:

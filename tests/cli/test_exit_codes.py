@@ -11,6 +11,7 @@ import pytest
 from sealdrop.cli.exits import Exit, exit_of
 from sealdrop.core import errors
 from support.house import COMMAND, House, adt_file
+from support.unmeasured import unmeasured
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
 
@@ -26,6 +27,7 @@ def run(*command: object) -> Done:
         check=False,
         timeout=60,
         stdin=subprocess.DEVNULL,
+        env=unmeasured(),
     )
 
 

@@ -14,6 +14,7 @@ from sealdrop import __version__
 from sealdrop.cli.main import app
 from support.command_line import sealdrop
 from support.house import COMMAND
+from support.unmeasured import unmeasured
 
 #: Commands that start or make something; the others answer programs, too.
 WITHOUT_JSON = {("init",), ("run",), ("demo",)}
@@ -68,7 +69,8 @@ def test_the_version_is_told_without_loading_what_only_work_needs() -> None:
         "except SystemExit as end:\n    assert not end.code\n"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=unmeasured())
     version, loaded = done.stdout.splitlines()
 
     heavy = {"apscheduler", "asyncssh", "cryptography", "gnupg", "paramiko", "pydantic", "sqlite3", "watchdog"}

@@ -13,6 +13,7 @@ import sealdrop
 from sealdrop import shipped
 from sealdrop.core.errors import ConfigurationError
 from support.sample import SAMPLE
+from support.unmeasured import unmeasured
 
 
 def test_in_a_development_tree_it_is_the_config_folder() -> None:
@@ -35,6 +36,7 @@ def _installed(site: Path, *, with_data: bool) -> str:
         check=False,
         capture_output=True,
         text=True,
+        env=unmeasured(),
     )
     return run.stdout.strip() or run.stderr
 
