@@ -65,9 +65,18 @@ def kill_again_and_again(house: House) -> None:
     house.start()
 
 
+def lift_poison(house: House) -> None:
+    """Do what an operator does who knows why the agent died: whatever was in hand three times in a row is held."""
+    wait_until(lambda: not house.unsettled(), 120, what="a settled house")
+    for one in house.ask("list", "--limit", "1000", "--open")["submissions"]:
+        if one["held"] == ["poison"]:
+            house.run("retry", one["submission"], "--reason", "it was killed by a test")
+
+
 def test_every_file_is_delivered_exactly_once_however_often_the_agent_dies(short_tmp: Path) -> None:
     with House(short_tmp) as house:
         kill_again_and_again(house)
+        lift_poison(house)
         house.wait_filed(FILES, timeout=120)
         assert house.stop() == 0
 
@@ -76,9 +85,10 @@ def test_every_file_is_delivered_exactly_once_however_often_the_agent_dies(short
         assert len(sent) == FILES
         assert len(delivered) == FILES
         assert not list(house.outbox().iterdir())
-        assert not [path for path in house.far.inbox.iterdir() if path.name.startswith(".")], (
-            "temporary copies are left"
-        )
+        ids = [name.rpartition(".")[2] for name in sent]
+        # What a killed agent was trying the server with has an id of its own, and is swept when it is old.
+        copies = [path.name for path in house.temporary() if any(one in path.name for one in ids)]
+        assert not copies, "temporary copies are left"
         names = sorted(name.rsplit(".", 1)[0] for name in sent)
         assert names == [f"ADT_{number:03}.csv" for number in range(FILES)]
         for number in (0, FILES - 1):
@@ -92,7 +102,8 @@ def test_a_receiver_that_takes_each_file_at_once_never_gets_one_twice(short_tmp:
         receiver = Receiver(house.far.inbox, short_tmp / "taken")
         receiver.start()
         kill_again_and_again(house)
-        wait_until(lambda: not house.unsettled(), 120, what=f"a settled house\n{house.said()[-3000:]}")
+        lift_poison(house)
+        wait_until(lambda: not house.unsettled(), 120, what=lambda: f"a settled house\n{house.said()[-3000:]}")
         assert house.stop() == 0
         receiver.stop()
 

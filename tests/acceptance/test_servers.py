@@ -156,6 +156,9 @@ def test_a_host_key_is_changed_without_a_stop_when_both_are_pinned(make_house: M
         (leg,) = shown["record"]["legs"]
         assert leg["receipt"]["facts"]["host_key"] == f"{known} (ssh-ed25519)"
     assert not house.lines(event="RouteStopped")
+    (warning,) = house.lines(notice="warning")
+    assert "host key pin 2 of 2 was used" in warning["said"]
+    assert all(" | " in line for line in house.said().splitlines()), "a line that is none of the journal's"
 
 
 def test_a_login_that_is_refused_is_tried_once(make_house: MakeHouse) -> None:

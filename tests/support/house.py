@@ -193,7 +193,7 @@ class House:
                 env={**os.environ, "NOTIFY_SOCKET": str(self.supervisor.path), **(environment or {})},
             )
         if wait:
-            wait_until(lambda: self._is_ready(ready), START_SECONDS, what=f"the agent's start\n{self.said()}")
+            wait_until(lambda: self._is_ready(ready), START_SECONDS, what=lambda: f"the agent's start\n{self.said()}")
 
     def _is_ready(self, before: int) -> bool:
         assert self.agent is not None
@@ -235,7 +235,7 @@ class House:
 
     def wait_line(self, *, count: int = 1, timeout: float = 60.0, **fields: str) -> dict[str, str]:
         """Return when the journal has ``count`` lines with these fields, and return the newest."""
-        wait_until(lambda: len(self.lines(**fields)) >= count, timeout, what=f"{fields}\n{self.said()[-3000:]}")
+        wait_until(lambda: len(self.lines(**fields)) >= count, timeout, what=lambda: f"{fields}\n{self.said()[-3000:]}")
         return self.lines(**fields)[-1]
 
     # -- the producer --------------------------------------------------------------------------------------
@@ -275,7 +275,14 @@ class House:
             moved = len(self.filed("sent")) >= sent and len(self.filed("failed")) >= failed and not self.open()
             return moved and booked()
 
-        wait_until(there, timeout, what=f"{sent} sent and {failed} failed\n{self.said()[-3000:]}")
+        def how_things_are() -> str:
+            answer: Any = control.call("list", limit=1000, open=True)
+            left = [
+                f"{row['file_name']} {row['state']} {row['held']}: {row['reason']}" for row in answer["submissions"]
+            ]
+            return "\n".join((f"{sent} sent and {failed} failed, but open are", *left, self.said()[-3000:]))
+
+        wait_until(there, timeout, what=how_things_are)
 
     def open(self) -> list[Path]:
         """Return the work folders of submissions that are not filed yet."""

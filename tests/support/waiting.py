@@ -7,8 +7,15 @@ import time
 from collections.abc import Callable
 
 
-def wait_until(predicate: Callable[[], object], timeout: float = 10.0, *, what: str = "the condition") -> None:
+def wait_until(
+    predicate: Callable[[], object], timeout: float = 10.0, *, what: str | Callable[[], str] = "the condition"
+) -> None:
     """Return as soon as ``predicate`` is true.
+
+    Args:
+        predicate: the condition.
+        timeout: seconds to wait at most.
+        what: names the condition; a function is asked when it did not come, so that it can say how things are then.
 
     Raises:
         AssertionError: it did not become true within ``timeout`` seconds.
@@ -17,6 +24,6 @@ def wait_until(predicate: Callable[[], object], timeout: float = 10.0, *, what: 
     deadline = time.monotonic() + timeout
     while not predicate():
         if time.monotonic() > deadline:
-            message = f"{what} did not come within {timeout} s"
+            message = f"{what if isinstance(what, str) else what()} did not come within {timeout} s"
             raise AssertionError(message)
         pause.wait(0.01)

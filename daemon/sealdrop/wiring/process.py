@@ -30,7 +30,7 @@ from sealdrop.flow.line import World
 from sealdrop.flow.once import Once, Tidied
 from sealdrop.flow.operations import Operations
 from sealdrop.flow.setup import Setup
-from sealdrop.ports.people import Meter
+from sealdrop.ports.people import Journal, Meter
 from sealdrop.wiring.folders import ledger_path, make_folders, socket_path
 from sealdrop.wiring.setup import keys_in_use, make_setup
 from sealdrop.wiring.verbs import Start, verbs
@@ -47,11 +47,15 @@ def opened_world(settings: config.Settings) -> Iterator[World]:
     """
     _quieten()
     make_folders(settings)
-    clock = SystemClock()
-    with InstanceLock(settings.root), SqliteLedger.open(ledger_path(settings), clock) as ledger:
+    clock, journal = SystemClock(), LogJournal()
+    with (
+        _warnings_to(journal),
+        InstanceLock(settings.root),
+        SqliteLedger.open(ledger_path(settings), clock) as ledger,
+    ):
         yield World(
             ledger=ledger,
-            journal=LogJournal(),
+            journal=journal,
             spool=FolderSpool(settings.root),
             clock=clock,
             hand=InHandFile(settings.root / "work" / ".in-hand"),
@@ -139,6 +143,28 @@ def _quieten() -> None:
     """
     for name in ("gnupg", "paramiko", "apscheduler"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+class _JournalHandler(logging.Handler):
+    """Turns a warning of Python's logging into a line of the journal."""
+
+    def __init__(self, journal: Journal) -> None:
+        super().__init__(logging.WARNING)
+        self._journal = journal
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._journal.notice("warning", record.getMessage(), logger=record.name)
+
+
+@contextmanager
+def _warnings_to(journal: Journal) -> Iterator[None]:
+    """Let what a library warns of have the form of every other line, instead of standing raw between them."""
+    handler = _JournalHandler(journal)
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
 
 
 @contextmanager
