@@ -11,6 +11,7 @@ import pytest
 
 from support.house import LONG_PAUSES, SHORT_PAUSES, House, adt_file, exit_quarantine_file, user_id
 from support.sshd import make_key, public_part
+from support.waiting import wait_until
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
 
@@ -47,6 +48,11 @@ def give_host_key_back(house: House, kept: Path) -> None:
 
 def connections(house: House) -> int:
     return house.far.log.count("Connection from ")
+
+
+def attempts_over(house: House) -> bool:
+    ended = [line for event in ("Deferred", "LegDelivered") for line in house.lines(event=event)]
+    return len(ended) == len(house.lines(event="AttemptStarted"))
 
 
 def test_what_was_dropped_while_the_server_was_down_goes_on_an_operators_word(make_house: MakeHouse) -> None:
@@ -105,6 +111,7 @@ def test_nothing_is_sent_to_a_server_with_another_host_key(make_house: MakeHouse
     logins, seen, pinned = house.far.logins(), fingerprint(key), fingerprint(kept)
     drop_all(house, FILES)
     house.wait_line(event="RouteStopped")
+    wait_until(lambda: attempts_over(house), what="the end of attempts that had begun before the route was stopped")
     before = connections(house)
     more = {f"more_{number}.csv": adt_file(user_id(10 + number)) for number in range(3)}
     drop_all(house, more)
