@@ -290,9 +290,28 @@ def test_find_withdraws_the_copy_of_a_cut_attempt_before_it_says_absent(far: Far
     look = far.transport.find(next_attempt(parcel))
 
     assert look == Absent(withdrawn=True)
-    assert not copy.exists()
-    assert names_in(far.inbox) == []
-    assert far.transport.find(next_attempt(parcel)) == Absent(withdrawn=False)
+    assert not copy.exists(), "a rename still on its way finds nothing to move"
+
+
+def test_whoever_asks_again_gets_the_same_answer(far: Far) -> None:
+    """We may die between the answer and its booking, any number of times."""
+    parcel = far.parcel()
+    leave_a_copy(far, parcel)
+
+    assert [far.transport.find(next_attempt(parcel)) for _ in range(3)] == [Absent(withdrawn=True)] * 3
+    assert deliver(far.transport, replace(parcel, attempt=2)).outcome is Outcome.SENT
+    assert names_in(far.inbox) == [parcel.remote_name], "and what was set aside is gone"
+
+
+def test_what_was_set_aside_says_nothing_of_a_later_attempt(far: Far) -> None:
+    parcel = far.parcel()
+    leave_a_copy(far, parcel)
+    far.transport.find(parcel)
+    second = replace(parcel, attempt=2)
+    deliver(far.transport, second)
+    (far.inbox / parcel.remote_name).unlink()  # the receiver took it, and its answer was lost
+
+    assert far.transport.find(second) == Absent(withdrawn=False)
 
 
 def test_find_prefers_what_is_visible_and_tidies_up(far: Far) -> None:

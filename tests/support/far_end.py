@@ -68,6 +68,7 @@ class FarEnd:
         self._lock = threading.RLock()
         self.files: dict[str, bytes] = {}
         self.temporary: dict[str, bytes] = {}
+        self.aside: set[SubmissionId] = set()
         self.appearances: list[Appearance] = []
         self.stuck: list[tuple[str, Parcel]] = []
         self.faults: deque[Fault] = deque()
@@ -128,12 +129,13 @@ class FarEnd:
         with self._lock:
             present = self.files.get(parcel.remote_name)
             ours = self._copies_of(parcel)
-            if present is None:
-                for name in ours:
-                    del self.temporary[name]
+            for name in ours:
+                del self.temporary[name]
+            if present is None and ours:
+                self.aside.add(parcel.submission)
         self._disk.fuse.burn("after withdrawing")
         if present is None:
-            return Absent(withdrawn=bool(ours))
+            return Absent(withdrawn=parcel.submission in self.aside)
         if digest(present) == parcel.sha256:
             return Found(receipt=self._receipt(parcel, Outcome.FOUND))
         return Conflict(detail="something else has this name")
@@ -202,6 +204,7 @@ class FarEnd:
         with self._lock:
             for name in self._copies_of(parcel):  # a copy that is found later must be the one that was committed
                 del self.temporary[name]
+            self.aside.discard(parcel.submission)
             self.temporary[temporary] = data[:1]
         self.on_upload()
         self._disk.fuse.burn("during the upload")

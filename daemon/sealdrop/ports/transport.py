@@ -107,9 +107,10 @@ class Transport(Protocol):
     def find(self, parcel: Parcel) -> Look:
         """Settle the outcome of an attempt that was cut: is the parcel at the far end under its final name?
 
-        When it is absent and our temporary copy is still there, MUST remove that copy and wait for the far end's
-        word before answering ``Absent(withdrawn=True)``: a rename still on its way then finds nothing to move, so the
-        answer stays true. MUST look once more when the removal finds no copy.
+        When it is absent and our temporary copy is still there, MUST move that copy out of the way and wait for the
+        far end's word before answering ``Absent(withdrawn=True)``: a rename still on its way then finds nothing to
+        move, so the answer stays true. Asked again before the next ``deliver``, MUST give the same answer: we may die
+        before it is booked. MUST look once more when there is no copy.
 
         Raises:
             TemporaryFailure: could not look now. RouteUnusable: the route itself is wrong.

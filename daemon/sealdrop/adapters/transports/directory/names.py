@@ -19,7 +19,9 @@ from sealdrop.core.submission import SubmissionId
 BY_RENAME = "rename that refuses an existing target"
 BY_LINK = "hard link, then removal of the temporary name"
 
-_OURS = re.compile(r"\.sealdrop-([0-7][0-9a-hjkmnp-tv-z]{25})-([0-9]+|[a-z])(-w)?")
+_OURS = re.compile(r"\.sealdrop-([0-7][0-9a-hjkmnp-tv-z]{25})-([0-9]+|[a-z])")
+#: Mark of a copy that was set aside: what it was made for did not become visible, and cannot any more.
+ASIDE = "w"
 _RENAME_NOREPLACE = 1
 _CANNOT_REFUSE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
 
@@ -53,19 +55,23 @@ def rename_new(folder: Folder, old: str, new: str) -> str:
     return BY_LINK
 
 
-def withdraw(folder: Folder, name: str) -> bool:
-    """Remove our copy. True only when that proves that it was never published.
+def withdraw(folder: Folder, name: str, aside: str) -> bool:
+    """Rename our copy away. True only when that proves that it was never published.
 
-    Where publishing is a hard link, the copy stays behind for a moment after it, so its presence proves nothing.
-    Renaming it first tells the two kinds of file system apart.
+    It stays there until the next attempt removes it: should we die before the answer is booked, whoever asks again gets
+    the same one. Where publishing is a hard link, the copy stays behind for a moment after it, so its presence proves
+    nothing; then it is removed.
 
     Raises:
         OSError, StorageFailure: the system refused.
     """
-    aside = name + "-w"
+    if folder.stat(aside) is not None:
+        remove(folder, [name])
+        return True
     with suppress(FileNotFoundError):
         atomic = rename_new(folder, name, aside) != BY_LINK
-        os.unlink(aside, dir_fd=folder.fd)
+        if not atomic:
+            os.unlink(aside, dir_fd=folder.fd)
         folder.sync()
         return atomic
     return False

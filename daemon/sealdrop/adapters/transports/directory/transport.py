@@ -20,7 +20,7 @@ from typing import NamedTuple
 from sealdrop.adapters.durable import Folder, shown
 from sealdrop.adapters.transports.directory.copying import make_copy
 from sealdrop.adapters.transports.directory.far_side import CHUNK, READ, DirectoryOptions, FarSide
-from sealdrop.adapters.transports.directory.names import owner, remove, rename_new, temporary, withdraw
+from sealdrop.adapters.transports.directory.names import ASIDE, owner, remove, rename_new, temporary, withdraw
 from sealdrop.adapters.transports.directory.trial import try_out
 from sealdrop.core.delivery import Absent, Conflict, Found, Look, Outcome, ProofLevel, Receipt
 from sealdrop.core.errors import PermanentFailure, TemporaryFailure
@@ -69,7 +69,7 @@ class DirectoryTransport:
         with self._far.open() as folder:
             name = temporary(parcel.submission, str(parcel.attempt))
             with self._far.guarding("remove old copies"):
-                remove(folder, [temporary(parcel.submission, str(n)) for n in range(1, parcel.attempt + 1)])
+                remove(folder, [temporary(parcel.submission, mark) for mark in _marks(parcel)])
             there = self._compare(folder, parcel)
             if there is not None:
                 progress(parcel.size)
@@ -92,9 +92,14 @@ class DirectoryTransport:
         with self._far.open() as folder:
             there = self._compare(folder, parcel)
             withdrawn = False
-            for number in range(1, parcel.attempt + 1):
-                with self._far.guarding("withdraw our copy"):
-                    withdrawn |= withdraw(folder, temporary(parcel.submission, str(number)))
+            with self._far.guarding("withdraw our copy"):
+                if there is not None:
+                    remove(folder, [temporary(parcel.submission, mark) for mark in _marks(parcel)])
+                else:
+                    aside = temporary(parcel.submission, ASIDE)
+                    copies = [temporary(parcel.submission, str(n)) for n in range(1, parcel.attempt + 1)]
+                    for name in copies:
+                        withdrawn |= withdraw(folder, name, aside)
             if there is None and not withdrawn:
                 there = self._compare(folder, parcel)
         if there is None:
@@ -205,3 +210,8 @@ def _judge(fd: int, parcel: Parcel) -> _There:
     if hasher.hexdigest() == parcel.sha256:
         return _There(equal=True)
     return _There(equal=False, detail="a file of equal size with other bytes is there")
+
+
+def _marks(parcel: Parcel) -> list[str]:
+    """Return the marks of every copy that an attempt of this parcel may have left."""
+    return [*map(str, range(1, parcel.attempt + 1)), ASIDE]

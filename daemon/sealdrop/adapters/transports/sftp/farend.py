@@ -207,6 +207,27 @@ class FarEnd:
                 removed += reply.ok
         return removed
 
+    def set_aside(self, copies: Sequence[str], aside: str) -> bool:
+        """Rename a temporary copy away, so that no rename still on its way can publish it; tell whether one was.
+
+        It stays there until the next attempt removes it: should we die before the answer is booked, whoever asks again
+        gets the same one.
+
+        Raises:
+            TemporaryFailure: the server refused, or the connection died.
+        """
+        if self.look(aside) is not None:
+            self.remove(copies)
+            return True
+        there = [path for path in copies if self.look(path) is not None]
+        if not there:
+            return False
+        reply = self.line.ask(requests.rename(_raw(there[0]), _raw(aside)))
+        if not isinstance(reply, Status) or reply.code not in (Code.OK, Code.NO_SUCH_FILE):
+            raise refused(reply, f"set {said(there[0])} aside", self.options.address)
+        self.remove(there[1:])
+        return reply.ok
+
     def clock(self, trial_id: SubmissionId) -> int | None:
         """Return the far end's own time in seconds, from a file just made and removed again; None when it hides it.
 

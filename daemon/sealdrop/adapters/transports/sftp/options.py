@@ -18,6 +18,8 @@ from sealdrop.core.errors import ConfigurationError, Problem
 from sealdrop.core.submission import SubmissionId
 
 MAX_NAME_BYTES = 255  # of one path component on every common file system
+#: Mark of a copy that was set aside: what it was made for did not become visible, and cannot any more.
+ASIDE = "w"
 _STEM = re.compile(r"sealdrop-([0-7][0-9a-hjkmnp-tv-z]{25})-([0-9]+|[a-z])")
 
 

@@ -24,7 +24,7 @@ from sealdrop.adapters.transports.sftp.connector import Connector
 from sealdrop.adapters.transports.sftp.farend import FarEnd
 from sealdrop.adapters.transports.sftp.hostkeys import load_pins
 from sealdrop.adapters.transports.sftp.multiplexer import Lost
-from sealdrop.adapters.transports.sftp.options import MAX_NAME_BYTES, SftpOptions
+from sealdrop.adapters.transports.sftp.options import ASIDE, MAX_NAME_BYTES, SftpOptions
 from sealdrop.adapters.transports.sftp.session import open_session
 from sealdrop.adapters.transports.sftp.trial import Publishing
 from sealdrop.adapters.transports.sftp.upload import Proven, Upload, conflict
@@ -164,10 +164,14 @@ class SftpTransport:
             return Unknowable(reason="the server does not let us look at names")
         path = self._options.final_path(parcel.remote_name)
         there = far.look_in_folder(path)
-        names = [self._options.temporary_path(parcel.submission, str(n)) for n in range(1, parcel.attempt + 1)]
-        removed = far.remove(names) > 0
+        copies = [self._options.temporary_path(parcel.submission, str(n)) for n in range(1, parcel.attempt + 1)]
+        aside = self._options.temporary_path(parcel.submission, ASIDE)
+        withdrawn = False
         # With a hard link the copy stays behind for a moment after publication, so its presence proves nothing.
-        withdrawn = removed and far.abilities.publishing is not Publishing.HARD_LINK
+        if there is not None or far.abilities.publishing is Publishing.HARD_LINK:
+            far.remove([*copies, aside])
+        else:
+            withdrawn = far.set_aside(copies, aside)
         if there is None and not withdrawn:
             there = far.look_in_folder(path)  # the rename may have been executed between the two
         if there is None:

@@ -22,6 +22,7 @@ from sealdrop.adapters.durable import guarding
 from sealdrop.adapters.transports.sftp import packets, requests
 from sealdrop.adapters.transports.sftp.farend import AHEAD, PIECE, FarEnd, missing_folder
 from sealdrop.adapters.transports.sftp.multiplexer import SEND_MAX, WRITE_PAYLOAD, Flight
+from sealdrop.adapters.transports.sftp.options import ASIDE
 from sealdrop.adapters.transports.sftp.packets import Attributes, Code, Data, Handle, Open, Reply, Status
 from sealdrop.adapters.transports.sftp.refusals import refused, said
 from sealdrop.adapters.transports.sftp.trial import Publishing, Reading
@@ -71,8 +72,9 @@ class Upload:
             RouteUnusable: the folder is gone or we may not write there. TemporaryFailure: refused for now, or cut.
         """
         far, where = self._far, self._far.options.address
-        names = [far.options.temporary_path(self._parcel.submission, str(n)) for n in range(1, self._parcel.attempt)]
-        far.remove(names)  # nothing on a first attempt; before a commit there must be no other copy of ours
+        if self._parcel.attempt > 1:  # before a commit there must be no other copy of ours, nor one set aside
+            marks = (*map(str, range(1, self._parcel.attempt)), ASIDE)
+            far.remove([far.options.temporary_path(self._parcel.submission, mark) for mark in marks])
         looks = [requests.lstat(_raw(self.final))] if far.abilities.look else []
         *looked, opened = far.line.exchange(*looks, self._creation())
         if not isinstance(opened, Handle):  # left there by a cut of this very attempt, most likely
