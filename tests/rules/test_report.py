@@ -121,7 +121,7 @@ def test_the_shape_of_the_report_for_programs_is_stable() -> None:
     assert document["version"] == 1
     assert list(document) == [
         "version", "verdict", "file", "submission", "profile", "records", "reference", "ordering_keys", "counts",
-        "findings",
+        "findings", "changed", "changes",
     ]  # fmt: skip
     assert document["profile"] == {"name": "adt", "version": "1", "unverified": True}
     assert document["file"]["name"] == r"a\x1b[31m\u202e\udcffb.csv"

@@ -21,7 +21,7 @@ _NO_RULES = {"clauses.py", "profile_parsing.py"}  # the register itself; dotted 
 
 def _named_in_source() -> set[str]:
     found = set()
-    for path in _SOURCES.glob("*.py"):
+    for path in _SOURCES.rglob("*.py"):
         if path.name in _NO_RULES:
             continue
         for node in ast.walk(ast.parse(path.read_text())):

@@ -5,19 +5,23 @@ together. A dropped file says itself what the rules think of it::
 
     accept 1,2        first line: the verdict, and the ordering keys after it
     whatever follows  makes the bytes differ
+
+Where a test wants guards, the second line is one number for all keys; above twice the lowest earlier one, it is held.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sealdrop.core.errors import KeyUnusable
-from sealdrop.core.verdict import Finding, Severity, Verdict
+from sealdrop.core.errors import KeyUnusable, NotYet
+from sealdrop.core.submission import SubmissionId
+from sealdrop.core.verdict import Change, Finding, Severity, Verdict
 from sealdrop.ports.ledger import Committed, Entry
+from sealdrop.ports.rules import Earlier
 from sealdrop.ports.sealing import KeyInfo, SealedBytes
 from support.manual_clock import ManualClock
 from support.memory_disk import Fuse, MemoryDisk, digest
@@ -45,6 +49,9 @@ class WordValidator:
         self._disk = disk
         self.script = Script()
         self.on_validate: Callable[[bytes], None] = lambda _: None
+        self.compares = False
+        self.approvals = 0
+        self.guarded: list[Earlier] = []
 
     def validate(self, content: Path, file_name: str) -> Verdict:  # noqa: ARG002 - the port has it
         data = self._disk.read(content)
@@ -65,11 +72,44 @@ class WordValidator:
             holding=int(severity is Severity.HOLD),
         )
 
+    def guard(self, content: Path, verdict: Verdict, earlier: Earlier) -> Verdict:
+        if not self.compares:
+            return verdict
+        self.guarded.append(earlier)
+        self.script.play("guard")
+        verdict = replace(verdict, approvals=self.approvals)
+        new = _number(self._disk.read(content))
+        old: dict[int, SubmissionId] = {}
+        for one in earlier.files:
+            if one.path not in self._disk.files:
+                message = "it has moved"
+                raise NotYet(message, where=one.submission)
+            data = self._disk.read(one.path)
+            assert digest(data) == one.sha256
+            old.setdefault(_number(data), one.submission)
+        lowest = min(old, default=new)
+        rules = ["guard.no-comparison"] * bool(earlier.lost) + ["guard.too-much"] * earlier.too_many
+        rules += ["guard.increase"] * (new > 2 * lowest)
+        change = Change(
+            user_id="1", srv="7.1", threshold="warning", old=lowest, new=new, earlier=old.get(lowest, "nobody")
+        )
+        return replace(
+            verdict,
+            findings=(*verdict.findings, *(_finding(Severity.HOLD, rule) for rule in rules)),
+            holding=verdict.holding + len(rules),
+            guarding=len(rules),
+            changes=(change,) if new != lowest else (),
+            changed=int(new != lowest),
+        )
 
-def _finding(severity: Severity) -> Finding:
-    return Finding(
-        rule="csv.nul", severity=severity, message=f"The first word is {severity.value}", hint="Write another"
-    )
+
+def _number(data: bytes) -> int:
+    second = data.decode().split("\n")[1:2]
+    return int(second[0]) if second and second[0].isdecimal() else 0
+
+
+def _finding(severity: Severity, rule: str = "csv.nul") -> Finding:
+    return Finding(rule=rule, severity=severity, message=f"The first word is {severity.value}", hint="Write another")
 
 
 class PlainSealer:

@@ -148,6 +148,18 @@ class MemorySpool:
     def content(self, submission: SubmissionId, outbox: str) -> Path:
         return _home(outbox, submission) / "content"
 
+    def kept(self, submission: SubmissionId, outbox: str, file_name: str, filed: str | None) -> Path | None:
+        self.script.play("kept")
+        home = _home(outbox, submission)
+        name = f"{file_name}.{submission}"
+        folders = [
+            path.parent for to in ("sent", "failed") for path in self._under(ROOT / to) if path.parent.name == name
+        ]
+        if filed is not None:
+            folders = [ROOT / filed]
+        places = [home / "content", home / file_name, *(folder / file_name for folder in folders)]
+        return next((path for path in places if path in self._disk.files), None)
+
     def intact(self, submission: SubmissionId, outbox: str, sha256: str) -> bool:
         return digest(self._disk.read(self.content(submission, outbox))) == sha256
 

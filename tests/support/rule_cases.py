@@ -5,13 +5,16 @@ from __future__ import annotations
 import copy
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from sealdrop.core.verdict import Finding, Verdict
 from sealdrop.rules.engine import check
+from sealdrop.rules.guards.changes import EarlierContent, Gaps, compare
+from sealdrop.rules.guards.merging import merged
+from sealdrop.rules.guards.references import judge, keys_of, wanted_keys
 from sealdrop.rules.identifiers import own_ids
 from sealdrop.rules.lines import BLOCK_BYTES
 from sealdrop.rules.profile import Profile
@@ -28,6 +31,7 @@ OWN = ("90-B3-D5-1F-30-01-00-00 .. 90-B3-D5-1F-30-01-FF-FF",)
 ADT_HEADER = "user_id,srv,warning_threshold,quarantine_threshold"
 EQ_HEADER = "quarantine_event_ref,request_id,action"
 REQUEST = f"{U1}:{DEVICE}:1000"
+NO_GAPS = Gaps()
 
 
 def cut(data: bytes, places: Sequence[int]) -> Iterator[bytes]:
@@ -75,6 +79,9 @@ class Sample:
     size: int | None = None
     own: tuple[str, ...] = OWN
     changes: Mapping[str, object] = field(default_factory=dict)
+    earlier: tuple[bytes, ...] = ()  # contents of earlier submissions, called earlier-1, earlier-2, ...
+    gaps: Gaps = NO_GAPS
+    known: tuple[bytes, ...] | None = None  # imported reports; None: nobody looks
 
     def profile(self) -> Profile:
         data = changed(tables(self.kind), self.changes)
@@ -84,6 +91,25 @@ class Sample:
         return parse_profile(data)
 
     def judged(self, chunks: Iterable[bytes] | None = None, block_bytes: int = BLOCK_BYTES) -> Verdict:
+        verdict = self._checked(chunks, block_bytes)
+        profile = parse_profile(changed(tables(self.kind), self.changes))
+        if profile.guards is None or verdict.rejected:
+            return verdict
+        if self.known is not None:
+            keys = {key for report in self.known for _, key in keys_of(profile, [report])}
+            wanted = wanted_keys(profile, [self.data]) or {}
+            unknown = {key: line for key, line in wanted.items() if key not in keys}
+            return merged(verdict, judge(profile, profile.guards, unknown, reports=len(self.known)))
+        if self.earlier or self.gaps != NO_GAPS:
+            users = frozenset(verdict.ordering_keys)
+            files = [
+                EarlierContent(submission=f"earlier-{number}", keys=users, chunks=[data])
+                for number, data in enumerate(self.earlier, 1)
+            ]
+            return merged(verdict, compare(profile, profile.guards, srvs(), [self.data], files, self.gaps))
+        return verdict
+
+    def _checked(self, chunks: Iterable[bytes] | None, block_bytes: int) -> Verdict:
         return check(
             profile=self.profile(),
             srvs=srvs(),
@@ -128,6 +154,11 @@ def tuned(sample: Sample, **changes: object) -> Sample:
     return Sample(
         data=sample.data, name=sample.name, kind=sample.kind, size=sample.size, own=sample.own, changes=settings
     )
+
+
+def after(sample: Sample, *earlier: str, gaps: Gaps = NO_GAPS, known: tuple[bytes, ...] | None = None) -> Sample:
+    """Return a sample that is compared with earlier files, each given as its one row."""
+    return replace(sample, earlier=tuple(adt(row).data for row in earlier), gaps=gaps, known=known)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,4 +305,37 @@ CASES: dict[str, Case] = {
         eq(f"17,{REQUEST},DELETE", f"17,{REQUEST}1,RELEASE"),
     ),
     "eq.foreign-originator": _case(eq(f"17,{FOREIGN}:{DEVICE}:1,DELETE"), 2, "request_id", EQ),
+    "guard.increase": _case(
+        after(adt(f"{U1},7.1,10,41"), f"{U1},7.1,10,20"), 2, "quarantine_threshold",
+        after(adt(f"{U1},7.1,20,40"), f"{U1},7.1,10,20"),
+    ),
+    "guard.critical-gone": _case(
+        after(adt(f"{U1},7.2,1,2"), f"{U1},7.1,1,2"), None, "srv", after(adt(f"{U1},7.1,1,2"), f"{U1},7.1,1,2")
+    ),
+    "guard.set-shrank": _case(
+        after(adt(f"{U1},7.1,1,2"), f"{U1},7.10,1,2"), None, "user_id",
+        after(adt(f"{U1},7.1,1,2", f"{U1},7.10,1,2"), f"{U1},7.10,1,2"),
+    ),
+    "guard.first-file": _case(after(ADT, gaps=Gaps(fresh=1)), None, None, after(ADT, GOOD)),
+    "guard.no-comparison": _case(after(ADT, gaps=Gaps(lost=("earlier-1",))), None, None, after(ADT, GOOD)),
+    "guard.too-much": _case(after(ADT, gaps=Gaps(too_many=True)), None, None, after(ADT, GOOD)),
+    "guard.warning-equals-quarantine": _case(adt(f"{U1},7.1,20,20"), 2, "warning_threshold", adt(f"{U1},7.1,19,20")),
+    "guard.zero-critical": _case(
+        tuned(adt(f"{U1},7.1,0,20"), adt__zero="allow"), 2, "warning_threshold",
+        tuned(adt(f"{U1},7.10,0,20"), adt__zero="allow"),
+    ),
+    "guard.bulk-release": _case(
+        tuned(eq(f"17,{REQUEST},RELEASE", f"18,{REQUEST},DELETE", f"19,{REQUEST},RELEASE"), guards__max_releases=1),
+        4, "action",
+        tuned(eq(f"17,{REQUEST},RELEASE", f"18,{REQUEST},DELETE"), guards__max_releases=1),
+    ),
+    "guard.critical-release": _case(
+        eq(f"17,{REQUEST},RELEASE,7.1", header=EQ_HEADER + ",srv"), 2, "srv",
+        eq(f"17,{REQUEST},RELEASE,7.10", f"18,{REQUEST},DELETE,7.1", f"19,{REQUEST},RELEASE,",
+           header=EQ_HEADER + ",srv"),
+    ),
+    "guard.unknown-reference": _case(
+        after(EQ, known=(eq(f"18,{REQUEST},RELEASE").data,)), 2, "request_id",
+        after(EQ, known=(eq(f"0017,{REQUEST.lower()},X").data,)),
+    ),
 }  # fmt: skip

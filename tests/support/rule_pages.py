@@ -13,8 +13,9 @@ from pathlib import Path
 from sealdrop.core.verdict import Severity
 from sealdrop.rules.clauses import RULES, Rule
 from sealdrop.rules.findings import printable
+from sealdrop.rules.guards.changes import Gaps
 from sealdrop.rules.report_schema import report_schema
-from support.rule_cases import CASES, Sample
+from support.rule_cases import CASES, NO_GAPS, Sample
 
 CONFIG = Path(__file__).parents[2] / "config"
 _LINES = 4  # of an example
@@ -23,7 +24,7 @@ _AREAS = {
     "file": "The file", "csv": "The text", "header": "The header", "row": "Rows", "trailer": "The trailer",
     "reference": "The reference", "order": "Order", "cell": "Cells", "id": "Identifiers",
     "srv": "Service Reference Variants", "sheet": "Spreadsheet damage", "adt": "ADT Files",
-    "eq": "Exit Quarantine files",
+    "eq": "Exit Quarantine files", "guard": "Guards",
 }  # fmt: skip
 _FOLLOWS = {
     Severity.REJECT: "**reject**: cannot be right; the file goes to `failed/`",
@@ -111,6 +112,12 @@ def _example(sample: Sample) -> Iterator[str]:
         yield f"(called {printable(sample.name)})"
     if not sample.own:
         yield "(own User IDs are not known)"
+    for before in sample.earlier:
+        yield f"(after {' / '.join(before.decode().split()[1:])})"
+    if sample.gaps != NO_GAPS:
+        yield f"({_gaps(sample.gaps)})"
+    for report in sample.known or ():
+        yield f"(with an imported report of {' / '.join(report.decode().split()[1:])})"
     text = sample.data.decode("utf-8", "backslashreplace")
     lines = text.replace("\r\n", "\\r\\n\n").splitlines() or ["(nothing)"]
     if text.startswith("\ufeff") or sample.data.startswith(b"PK"):
@@ -120,6 +127,12 @@ def _example(sample: Sample) -> Iterator[str]:
     if len(lines) > _LINES:
         yield "…"
     yield "```"
+
+
+def _gaps(gaps: Gaps) -> str:
+    if gaps.too_many:
+        return "more earlier files share a User ID with it than are compared"
+    return "the content of the earlier file was not kept" if gaps.lost else "no earlier file is known"
 
 
 def _cut(text: str) -> str:

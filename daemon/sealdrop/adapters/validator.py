@@ -7,6 +7,7 @@ link, reads regular files only, changes nothing, and raises ``StorageFailure`` w
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 import tomllib
@@ -15,14 +16,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sealdrop.core.errors import ConfigurationError, Problem, StorageFailure
+from sealdrop.core.errors import ConfigurationError, NotYet, Problem, StorageFailure
 from sealdrop.core.verdict import Verdict
+from sealdrop.ports.reports import Reports
+from sealdrop.ports.rules import Earlier, EarlierFile
 from sealdrop.rules.calendar_list import parse_calendar
 from sealdrop.rules.engine import check
 from sealdrop.rules.findings import printable
+from sealdrop.rules.guards import changes, references
+from sealdrop.rules.guards.merging import merged
+from sealdrop.rules.guards.reading import Unreadable
 from sealdrop.rules.identifiers import own_ids
 from sealdrop.rules.line_view import LineViews, pick_lines
-from sealdrop.rules.profile import Profile
+from sealdrop.rules.profile import Guards, Profile
 from sealdrop.rules.profile_parsing import parse_profile
 from sealdrop.rules.srv_list import SrvList, parse_srv_list
 from sealdrop.rules.working_days import Calendar
@@ -81,13 +87,15 @@ class ProfileValidator:
     Args:
         loaded: the profile and its data.
         own_user_ids: further User IDs and ranges of ours, from the configuration.
+        reports: the imported Quarantined Communications Reports; None where there is no place for any.
 
     Raises:
         ConfigurationError: an entry of ``own_user_ids`` is not one.
     """
 
-    def __init__(self, loaded: LoadedProfile, own_user_ids: Sequence[str] = ()) -> None:
+    def __init__(self, loaded: LoadedProfile, own_user_ids: Sequence[str] = (), reports: Reports | None = None) -> None:
         self.profile = loaded.profile
+        self._reports = reports
         self._srvs = loaded.srvs
         self._own = own_ids(loaded.profile.own.user_ids) | own_ids(own_user_ids, "own_user_ids")
 
@@ -107,6 +115,41 @@ class ProfileValidator:
                 size=size,
             )
 
+    @property
+    def compares(self) -> bool:
+        """See ``ports.rules.Validator.compares``."""
+        return self.profile.guards is not None and self.profile.kind == "adt"
+
+    def guard(self, content: Path, verdict: Verdict, earlier: Earlier) -> Verdict:
+        """See ``ports.rules.Validator.guard``."""
+        guards = self.profile.guards
+        if guards is None or self.profile.kind == "table":
+            return verdict
+        with _opened(content) as (descriptor, _):
+            if self.profile.kind == "exit-quarantine":
+                return self._looked_up(guards, _chunks(descriptor), verdict)
+            outcome = changes.compare(
+                self.profile,
+                guards,
+                self._srvs,
+                _chunks(descriptor),
+                map(_earlier_content, earlier.files),
+                changes.Gaps(lost=earlier.lost, fresh=earlier.fresh, too_many=earlier.too_many),
+            )
+        return merged(verdict, outcome)
+
+    def _looked_up(self, guards: Guards, chunks: Iterator[bytes], verdict: Verdict) -> Verdict:
+        """Look every communication up in the imported reports."""
+        if guards.unknown_reference == "allow":
+            return verdict
+        known = self._reports.known() if self._reports is not None else None
+        if known is None or not known.reports:
+            return merged(verdict, references.judge(self.profile, guards, {}, reports=0))
+        unknown = references.wanted_keys(self.profile, chunks)
+        if unknown is not None:
+            unknown = known.without(unknown)
+        return merged(verdict, references.judge(self.profile, guards, unknown, reports=known.reports))
+
     def views(self, content: Path, verdict: Verdict) -> LineViews:
         """Return views of the lines that the findings of a verdict are about.
 
@@ -116,6 +159,31 @@ class ProfileValidator:
         wanted = {finding.line for finding in verdict.findings if finding.line is not None}
         with _opened(content) as (descriptor, _):
             return LineViews(self.profile, pick_lines(_chunks(descriptor), wanted))
+
+
+def _earlier_content(one: EarlierFile) -> changes.EarlierContent:
+    return changes.EarlierContent(submission=one.submission, keys=one.keys, chunks=_proven_chunks(one))
+
+
+def _proven_chunks(one: EarlierFile) -> Iterator[bytes]:
+    """Read an earlier file, and find out at its end whether it is what was claimed then.
+
+    Raises:
+        NotYet: it has moved. Unreadable: it is something else, or cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        with _opened(one.path) as (descriptor, _):
+            for chunk in _chunks(descriptor):
+                digest.update(chunk)
+                yield chunk
+    except StorageFailure as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise NotYet("an earlier file has moved", where=printable(str(one.path))) from error
+        raise Unreadable(error.what) from error
+    if digest.hexdigest() != one.sha256:
+        message = "its bytes are not those that were claimed"
+        raise Unreadable(message)
 
 
 @contextmanager

@@ -109,6 +109,8 @@ def _print_detail(answer: Any) -> None:  # noqa: ANN401 - JSON
             for f in record["findings"]
         ]
         print_table("Findings", ("severity", "rule", "line", "column", "what", "what to do"), rows)
+    if record["changed"]:
+        _print_changes(record)
     for leg in record["legs"]:
         if leg["receipt"]:
             receipt = leg["receipt"]
@@ -120,6 +122,19 @@ def _print_detail(answer: Any) -> None:  # noqa: ANN401 - JSON
                 *receipt["facts"].items(),
             ]
             print_table(f"Receipt of leg {leg['name']}", ("fact", "value"), facts)
+
+
+def _print_changes(record: Any) -> None:  # noqa: ANN401 - JSON
+    from sealdrop.core.codec import from_plain  # noqa: PLC0415 - quick start, see main
+    from sealdrop.core.verdict import Change  # noqa: PLC0415
+    from sealdrop.rules.report import CHANGE_HEADINGS, change_cells  # noqa: PLC0415
+
+    changes = [from_plain(Change, change) for change in record["changes"]]
+    title = f"Changed against earlier files: {record['changed']}, the largest increase first"
+    rows = [change_cells(change) for change in changes]
+    print_table(title, CHANGE_HEADINGS, rows)
+    if record["changed"] > len(rows):
+        typer.echo(f"{record['changed'] - len(rows)} further changes are not listed.")
 
 
 #: Facts of an event that its line in a timeline tells; all of them are in `--json`.

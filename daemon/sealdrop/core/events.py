@@ -12,7 +12,7 @@ from datetime import datetime
 from sealdrop.core.delivery import ProofLevel, Receipt
 from sealdrop.core.holds import Hold, HoldReason
 from sealdrop.core.submission import LegPlan, Seal, Submission, SubmissionId
-from sealdrop.core.verdict import Finding
+from sealdrop.core.verdict import Change, Finding
 
 VERSION = 1
 
@@ -60,6 +60,9 @@ class Accepted:
     suppressed: int
     reference: str | None = None
     holding: int = 0  # findings that ask for a person, suppressed ones included
+    changes: tuple[Change, ...] = ()  # against earlier files, the largest increase first, capped
+    changed: int = 0  # how many there are
+    approvals: int = 0  # signed approvals that the profile wants where a guard holds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from sealdrop.core.delivery import ProofLevel, Receipt
 from sealdrop.core.errors import StaleTransition
 from sealdrop.core.holds import Hold, HoldReason, Lifter
 from sealdrop.core.submission import Seal, Submission, SubmissionId
-from sealdrop.core.verdict import Finding
+from sealdrop.core.verdict import Change, Finding
 
 
 class State(Enum):
@@ -182,6 +182,9 @@ class Record:
     suppressed: int = 0
     rejecting: int = 0
     holding: int = 0
+    changes: tuple[Change, ...] = ()
+    changed: int = 0
+    approvals: int = 0
     recoveries: int = 0
     duplicate_of: SubmissionId | None = None
     superseded_by: SubmissionId | None = None
@@ -320,6 +323,7 @@ def _judged(record: Record, event: ev.DuplicateOf | ev.Accepted | ev.Rejected) -
                 unverified=event.unverified, records=event.records, ordering_keys=event.ordering_keys,
                 supersedes=event.supersedes, legs=legs, findings=event.warnings, suppressed=event.suppressed,
                 reference=event.reference or record.reference, holding=event.holding,
+                changes=event.changes, changed=event.changed, approvals=event.approvals,
             )  # fmt: skip
         case _ as unreachable:
             assert_never(unreachable)

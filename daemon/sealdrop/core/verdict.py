@@ -44,6 +44,39 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One threshold that is not what an earlier file said.
+
+    Args:
+        user_id, srv: whose threshold it is, and for which Service Reference Variant.
+        threshold: header of its column.
+        old: what the earlier file says; None when it says nothing.
+        new: what this file says; None when it says nothing any more.
+        earlier: id of the submission that the earlier file is.
+    """
+
+    user_id: str
+    srv: str
+    threshold: str
+    old: int | None
+    new: int | None
+    earlier: str
+
+    @property
+    def difference(self) -> int | None:
+        """New less old; None when one of them is not there."""
+        return None if self.old is None or self.new is None else self.new - self.old
+
+    @property
+    def percent(self) -> int | None:
+        """The difference in whole percent of the old value, rounded towards zero; None when there is no such number."""
+        if self.old is None or self.new is None or self.old == 0:
+            return None
+        size = abs(self.new - self.old) * 100 // self.old
+        return size if self.new >= self.old else -size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """The rules' answer to one file.
 
@@ -56,6 +89,11 @@ class Verdict:
         ordering_keys: normalised keys that order deliveries (by default the User IDs), sorted, unique.
         reference: SMSR reference found in the file or its name, if any.
         unverified: True while nobody has confirmed the profile against SEC Appendix AA.
+        rejecting, holding: findings of these severities, suppressed ones included.
+        guarding: those of the holding ones that a guard made.
+        approvals: signed approvals that the profile wants where a guard holds; 0: an operator may release.
+        changes: what is not as in earlier files, the largest increase first, capped.
+        changed: how many changes there are, those that the cap left out included.
     """
 
     profile: str
@@ -66,8 +104,12 @@ class Verdict:
     ordering_keys: tuple[str, ...]
     reference: str | None = None
     unverified: bool = True
-    rejecting: int = 0  # findings of severity REJECT, suppressed ones included
-    holding: int = 0  # findings of severity HOLD, suppressed ones included
+    rejecting: int = 0
+    holding: int = 0
+    guarding: int = 0
+    approvals: int = 0
+    changes: tuple[Change, ...] = ()
+    changed: int = 0
 
     @property
     def rejected(self) -> bool:

@@ -193,6 +193,16 @@ class Board:
         with self._lock:
             return self._order.newest(kind, keys, before)
 
+    def ahead(self, kind: str, key: str, before: SubmissionId) -> list[SubmissionId]:
+        """Return the open, undelivered submissions of a kind before another that have an ordering key."""
+        with self._lock:
+            return self._order.ahead(kind, key, before)
+
+    def judged_later(self, record: Record) -> bool:
+        """Tell whether a claimed submission must wait with being judged, for earlier ones of its kind."""
+        with self._lock:
+            return self._unjudged_before(record) is not None
+
     def newest_landed(self, kind: str, keys: tuple[str, ...]) -> SubmissionId | None:
         """Return the newest open submission of a kind that shares an ordering key and has landed in part."""
         with self._lock:
@@ -269,6 +279,8 @@ class Board:
                 self._waits_for[one] = f"waits until {until:%Y-%m-%d %H:%M:%S} UTC"
             case Do(work=Work.DELIVER, legs=legs):
                 self._plan_legs(record, legs)
+            case Do(work=Work.VALIDATE) if (blocker := self._unjudged_before(record)) is not None:
+                self._wait_for(one, blocker, "to be judged")
             case Do(work=work):
                 lane = SEAL if work is Work.SEAL else CHECK
                 self._plans[one] = {lane: Job(submission=one, record=record, work=work)}
@@ -291,9 +303,17 @@ class Board:
             self._plans[one] = plans
             self._push(plans, one, record.submission.kind)
 
-    def _wait_for(self, one: SubmissionId, blocker: SubmissionId) -> None:
+    def _wait_for(self, one: SubmissionId, blocker: SubmissionId, what: str = "to land") -> None:
         self._blocked[blocker].add(one)
-        self._waits_for[one] = f"waits for submission {blocker}, to land in order"
+        self._waits_for[one] = f"waits for submission {blocker}, {what} in order"
+
+    def _unjudged_before(self, record: Record) -> SubmissionId | None:
+        """Return the nearest earlier one that must be judged before this one can be compared with it."""
+        kind = self._setup.kinds.get(record.submission.kind)
+        if kind is None or not kind.validator.compares:
+            return None
+        earlier = self._order.unjudged(kind.name, SubmissionId(""), record.submission.id)
+        return earlier[-1] if earlier else None
 
     def _passage(self, record: Record, leg: Leg) -> Passage:
         kind = self._setup.kinds.get(record.submission.kind)
@@ -326,6 +346,9 @@ class Board:
             heapq.heappop(queue)
             del self._ticket[one]
             job = self._plans.pop(one)[lane]
+            if job.work is Work.VALIDATE and job.record is not None and self._unjudged_before(job.record) is not None:
+                self._plan(job.record)  # an earlier one arrived since this was planned
+                continue
             if job.leg is not None and job.record is not None:
                 passage = self._passage(job.record, job.leg)
                 if passage.blocker is not None:  # an older one was released since this was planned

@@ -13,7 +13,7 @@ from sealdrop.core.codec import pretty
 from sealdrop.core.lifecycle import Record, State
 from sealdrop.core.verdict import Verdict
 from sealdrop.rules.findings import printable
-from sealdrop.rules.report import WIDTH, Subject, report_json, report_text
+from sealdrop.rules.report import WIDTH, Subject, change_lines, change_plain, report_json, report_text
 
 VERSION = 1
 
@@ -31,6 +31,9 @@ def verdict_of(record: Record) -> Verdict:
         unverified=record.unverified,
         rejecting=record.rejecting,
         holding=record.holding,
+        approvals=record.approvals,
+        changes=record.changes,
+        changed=record.changed,
     )
 
 
@@ -54,6 +57,8 @@ def receipt(record: Record) -> bytes:
                 "verified_by_a_person": not record.unverified,
                 "records": record.records,
                 "warnings": record.findings,
+                "changed": record.changed,
+                "changes": [change_plain(change) for change in record.changes],
             },
             "seal": record.seal,
             "deliveries": [{"leg": leg.name, "route": leg.route, "receipt": leg.receipt} for leg in record.legs],
@@ -78,8 +83,17 @@ def failure_report(record: Record) -> tuple[tuple[str, bytes], ...]:
         "",
         f"SHA-256     {submission.sha256 or 'not read'}",
         f"Submission  {submission.id} from outbox {submission.outbox}",
+        *([""] if record.changed else []),
+        *change_lines(record.changes, record.changed),
     )
-    shape = {"version": VERSION, "outcome": record.state, "reason": record.reason, "submission": submission}
+    shape = {
+        "version": VERSION,
+        "outcome": record.state,
+        "reason": record.reason,
+        "submission": submission,
+        "changed": record.changed,
+        "changes": [change_plain(change) for change in record.changes],
+    }
     return (("report.txt", ("\n".join(lines) + "\n").encode()), ("report.json", pretty(shape)))
 
 

@@ -88,6 +88,11 @@ class OrderBook:
         older = (next(_backward(place, before), None) for place in places)
         return max((one for one in older if one is not None), default=None)
 
+    def ahead(self, kind: str, key: str, before: SubmissionId) -> list[SubmissionId]:
+        """Return the open, undelivered submissions before ``before`` that have an ordering key, in claim order."""
+        place = self._keyed.get((kind, key), [])
+        return place[: bisect.bisect_left(place, before)]
+
     def newest_landed(self, kind: str, keys: Collection[str]) -> SubmissionId | None:
         """Return the newest open submission that shares a key and has landed with one of its legs."""
         return max((place[-1] for key in keys if (place := self._landed.get((kind, key)))), default=None)

@@ -107,6 +107,9 @@ class Pipeline:
             self._board.arrive(replace(arrival, tries=tries), after=pause_before_look(arrival.tries))
             return None
         self._board.note(record)
+        if record.state not in TO_FILE and self._board.judged_later(record):
+            self._board.put(record)
+            return None
         work = Work.FILE if record.state in TO_FILE else Work.VALIDATE
         return Job(submission=record.submission.id, record=record, work=work)
 

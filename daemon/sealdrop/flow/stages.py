@@ -9,16 +9,16 @@ and its digest is compared again after sealing.
 from __future__ import annotations
 
 from sealdrop.core.errors import NotYet, TemporaryFailure, Unacceptable
-from sealdrop.core.events import Accepted, Claimed, DuplicateOf, Event, Filed, Held, Rejected, Sealed, SetAside
-from sealdrop.core.holds import Hold, HoldReason
+from sealdrop.core.events import Accepted, Claimed, DuplicateOf, Event, Filed, Rejected, Sealed, SetAside
 from sealdrop.core.lifecycle import Record, State
 from sealdrop.core.naming import remote_name
 from sealdrop.core.order import OrderPolicy
 from sealdrop.core.submission import Seal, Submission, SubmissionId
-from sealdrop.core.verdict import Severity, Verdict
+from sealdrop.core.verdict import Verdict
 from sealdrop.flow import evidence
 from sealdrop.flow.board import Board
 from sealdrop.flow.books import Books
+from sealdrop.flow.guarding import Guarding, holds_of
 from sealdrop.flow.incidents import Incidents
 from sealdrop.flow.jobs import Arrival
 from sealdrop.flow.setup import DuplicatePolicy, KindSetup, Setup
@@ -43,6 +43,7 @@ class Stages:
         self._spool = spool
         self._clock = clock
         self._incidents = incidents
+        self._guarding = Guarding(books=books, board=board, spool=spool)
         self._outboxes = {one.outbox.name: one.outbox for one in setup.outboxes}
 
     def take_in(self, arrival: Arrival) -> Record | None:
@@ -88,7 +89,7 @@ class Stages:
         return self._books.book(claimed.submission, event)
 
     def validate(self, record: Record) -> Record:
-        """Apply the rules of the kind.
+        """Apply the rules of the kind, and of what they accept its guards.
 
         Raises:
             StorageFailure: the private copy cannot be read, or the ledger failed.
@@ -113,6 +114,7 @@ class Stages:
         if original is not None:
             hold = kind.duplicates is DuplicatePolicy.HOLD
             return self._books.book(submission.id, DuplicateOf(original=original, hold=hold))
+        verdict = self._guarding.guarded(record, kind, verdict)
         return self._books.book(submission.id, *self._acceptance(kind, verdict))
 
     def _original(self, record: Record, kind: KindSetup, verdict: Verdict) -> SubmissionId | None:
@@ -151,12 +153,11 @@ class Stages:
             suppressed=verdict.suppressed,
             reference=verdict.reference,
             holding=verdict.holding,
+            changes=verdict.changes,
+            changed=verdict.changed,
+            approvals=verdict.approvals,
         )
-        if not verdict.held:
-            return (accepted,)
-        reasons = [finding.message for finding in verdict.findings if finding.severity is Severity.HOLD]
-        text = f"{reasons[0] if reasons else 'see the report'}; {verdict.holding} findings ask for a decision"
-        return (accepted, Held(hold=Hold(reason=HoldReason.FINDING, text=text)))
+        return (accepted, *holds_of(verdict))
 
     def seal(self, record: Record) -> Record:
         """Sign and encrypt the private copy, once.

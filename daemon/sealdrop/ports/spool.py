@@ -102,6 +102,17 @@ class Spool(Protocol):
         """Return the path of the private copy."""
         ...
 
+    def kept(self, submission: SubmissionId, outbox: str, file_name: str, filed: str | None) -> Path | None:
+        """Return where the content of a submission is now, filed or not; None when it was not kept.
+
+        Args:
+            submission: its id.
+            outbox: as in the submission.
+            file_name: as dropped.
+            filed: its folder relative to the root, once that is booked.
+        """
+        ...
+
     def intact(self, submission: SubmissionId, outbox: str, sha256: str) -> bool:
         """Tell whether the private copy still has this digest (lower-case hex), reading it as a stream.
 

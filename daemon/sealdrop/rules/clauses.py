@@ -23,6 +23,8 @@ _PROFILE = "assumption: the profile's own description of the file"
 _ALLOCATION = "SEC User ID allocation: EUI-64 inside the Party's range"
 _DUIS = "DUIS 5.4"
 _TAD = "SEC definition of Threshold Anomaly Detection; the comparison itself is an assumption"
+_GUARD = "SEC definition of Threshold Anomaly Detection; what is unusual is an assumption of the profile"
+_EXIT = "SEC Appendix AA (TADP): each decision answers a report; what is unusual is an assumption of the profile"
 _SHEET = "assumption: damage that spreadsheet programs are known to do"
 _RESAVE = "Mend the file where it was made and drop it again."
 _AS_TEXT = "Format the column as text in the spreadsheet, type the value again, save, and drop the file again."
@@ -169,4 +171,26 @@ _KINDS = (
           "Remove the row: only the sender decides about a quarantined communication."),
 )  # fmt: skip
 
-RULES = MappingProxyType({rule.id: rule for rule in (*_ENVELOPE, *_STRUCTURE, *_CELLS, *_KINDS)})
+_MEANT = "Ask whoever made the file whether it is meant; then release it, or abandon it and drop a corrected one."
+
+_GUARDS = (
+    _policy("guard.increase", _GUARD, "no threshold far above what was sent before", _MEANT),
+    _policy("guard.critical-gone", _GUARD, "no critical Variant less than in what was sent before", _MEANT),
+    _policy("guard.set-shrank", _GUARD, "no Variant less than in what was sent before", _MEANT),
+    _policy("guard.first-file", _GUARD, "an earlier file of each User ID",
+            "Check the thresholds once with particular care: there is nothing to compare them with."),
+    _policy("guard.no-comparison", _GUARD, "the content of earlier files is still there",
+            'Compare the file by hand; keep = "content" in the configuration makes the next comparison possible.'),
+    _policy("guard.too-much", _GUARD, "few enough earlier files and rows to compare them all",
+            "Compare the file by hand, or split it by User ID."),
+    _policy("guard.warning-equals-quarantine", _TAD, "the warning threshold is below the quarantine threshold",
+            "Confirm that no warning is wanted before communications are quarantined."),
+    _policy("guard.zero-critical", _TAD, "no threshold of zero on a critical Service Reference Variant",
+            "Confirm that every such communication is to be warned of, or quarantined."),
+    _policy("guard.bulk-release", _EXIT, "few enough communications released at once", _MEANT),
+    _policy("guard.critical-release", _EXIT, "no critical communication released unseen", _MEANT),
+    _policy("guard.unknown-reference", _EXIT, "a report names the communication",
+            "Import the report with `sealdrop reports add FILE`, or find out where the reference comes from."),
+)  # fmt: skip
+
+RULES = MappingProxyType({rule.id: rule for rule in (*_ENVELOPE, *_STRUCTURE, *_CELLS, *_KINDS, *_GUARDS)})

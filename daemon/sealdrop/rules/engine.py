@@ -20,6 +20,8 @@ from sealdrop.rules.cells import Cell
 from sealdrop.rules.csv_text import Run, read_records
 from sealdrop.rules.exit_quarantine import Decisions
 from sealdrop.rules.findings import WHOLE_FILE, Complaint, Findings, Place, excerpt
+from sealdrop.rules.guards.releases import BulkRelease, CriticalRelease
+from sealdrop.rules.guards.thresholds import EqualThresholds, ZeroOnCritical
 from sealdrop.rules.identifiers import OwnIds
 from sealdrop.rules.layout import Positions, lay_out, without_header, wrong_delimiter
 from sealdrop.rules.lines import BLOCK_BYTES, Fault
@@ -99,6 +101,22 @@ def _comparing(profile: Profile, srvs: SrvList, doubtful: Sequence[AbstractSet[i
     return rules
 
 
+def _guards(profile: Profile, srvs: SrvList) -> list[RowRule]:
+    """Return the guards that see one row at a time; the others need earlier files or reports (``rules.guards``)."""
+    guards = profile.guards
+    if guards is None or profile.kind == "table":
+        return []
+    if profile.kind == "adt":
+        rules: list[RowRule] = [EqualThresholds(profile.adt, guards.warning_equals_quarantine)]
+        if profile.approvals or profile.adt.zero in ("allow", "warn"):  # else every zero holds or rejects already
+            rules.append(ZeroOnCritical(profile.adt, srvs, guards.zero_critical))
+        return rules
+    rules = [CriticalRelease(profile.exit_quarantine, srvs, guards.critical_release)]
+    if guards.max_releases is not None:
+        rules.append(BulkRelease(profile.exit_quarantine, guards.max_releases))
+    return rules
+
+
 class _Examination:
     """The state of one reading.
 
@@ -146,6 +164,8 @@ class _Examination:
             unverified=self._profile.unverified,
             rejecting=self._findings.rejecting,
             holding=self._findings.holding,
+            guarding=self._findings.guarding,
+            approvals=self._profile.approvals,
         )
 
     def _read(self, chunks: Iterable[bytes], block_bytes: int) -> bool:
@@ -170,6 +190,7 @@ class _Examination:
         ]
         if profile.kind == "adt":
             rules += [adt.Thresholds(profile.adt), adt.Eligibility(profile.adt, self._srvs)]
+        rules += _guards(profile, self._srvs)
         rules += comparing
         rules += [self._reference] if self._reference else []
         return [*rules, self._ordering]

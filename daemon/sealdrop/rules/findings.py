@@ -17,6 +17,7 @@ from sealdrop.rules.clauses import RULES
 
 LIMIT = 200  # findings kept in one verdict
 LIMIT_PER_RULE = 25  # findings kept of one rule
+GUARD = "guard."  # how the ids of guards begin
 EXCERPT_CHARACTERS = 60
 MASKED_PREFIX = 2  # characters a masked excerpt shows
 MASKED_MINIMUM = 6  # of a shorter cell a masked excerpt shows only the length
@@ -70,6 +71,7 @@ class Findings:
         self._kept: list[Finding] = []
         self._of_rule: dict[str, int] = {}
         self._totals = dict.fromkeys(Severity, 0)
+        self._guarding = 0
         self._suppressed = 0
 
     def add(self, complaint: Complaint, place: Place = WHOLE_FILE, excerpt: str | None = None) -> None:
@@ -77,6 +79,7 @@ class Findings:
         rule = RULES[complaint.rule]
         severity = complaint.severity or self.severity_of(rule.id)
         self._totals[severity] += 1
+        self._guarding += severity is Severity.HOLD and rule.id.startswith(GUARD)
         count = self._of_rule[rule.id] = self._of_rule.get(rule.id, 0) + 1
         if count > LIMIT_PER_RULE or len(self._kept) >= LIMIT:
             self._suppressed += 1
@@ -117,6 +120,11 @@ class Findings:
     def holding(self) -> int:
         """All findings that hold, kept or not."""
         return self._totals[Severity.HOLD]
+
+    @property
+    def guarding(self) -> int:
+        """All findings of guards that hold, kept or not."""
+        return self._guarding
 
 
 def policy_severity(policy: str) -> Severity | None:

@@ -24,6 +24,7 @@ ColumnType = Literal[
 ]
 Encoding = Literal["utf-8", "ascii", "windows-1252"]
 Policy = Literal["allow", "warn", "hold", "reject"]
+GuardPolicy = Literal["allow", "warn", "hold"]  # a guard never rejects
 
 _MOST = 2**31  # upper end of every bound: larger is a slip of the keyboard
 
@@ -168,6 +169,23 @@ class ExitQuarantine(_Part):
     event_reference: Name = "quarantine_event_ref"
     request_id: Name = "request_id"
     action: Name = "action"
+    srv: Name = "srv"
+    release: Name = "RELEASE"  # the action that lets a communication go
+
+
+class Guards(_Part):
+    """What is unusual enough to be known or decided by a person; ``profile_parsing`` says which kind has which."""
+
+    max_increase_percent: Annotated[int, Field(ge=0, le=1_000_000)] | None = None  # of one threshold; None: no limit
+    critical_gone: GuardPolicy = "hold"
+    set_shrank: GuardPolicy = "warn"
+    first_file: GuardPolicy = "warn"
+    no_comparison: GuardPolicy = "hold"
+    warning_equals_quarantine: GuardPolicy = "warn"
+    zero_critical: GuardPolicy = "hold"
+    max_releases: Annotated[int, Field(ge=0, le=_MOST)] | None = None  # in one file; None: no limit
+    critical_release: GuardPolicy = "hold"
+    unknown_reference: GuardPolicy = "warn"
 
 
 class Deadline(_Part):
@@ -221,6 +239,8 @@ class Profile(_Part):
     severities: Mapping[str, Severity] = {}
     adt: Adt = Adt()
     exit_quarantine: ExitQuarantine = ExitQuarantine()
+    guards: Guards | None = None
+    approvals: Annotated[int, Field(ge=0, le=2)] = 0  # signed ones, where a guard holds; 0: an operator may release
 
     @property
     def unverified(self) -> bool:

@@ -22,6 +22,14 @@ _COMPARABLE = ({"integer"}, {"date", "date-time", "moment"})
 _MEASURED = {"integer", "text"}
 _LISTED = {"code", "srv"}
 _OWNED = {"user-id", "request-id"}
+_GUARDS = {
+    "adt": {
+        "max_increase_percent", "critical_gone", "set_shrank", "first_file", "no_comparison",
+        "warning_equals_quarantine", "zero_critical",
+    },
+    "exit-quarantine": {"max_releases", "critical_release", "unknown_reference"},
+    "table": set[str](),
+}  # fmt: skip
 
 
 def parse_profile(data: Mapping[str, object], where: str = "") -> Profile:
@@ -44,6 +52,7 @@ def parse_profile(data: Mapping[str, object], where: str = "") -> Profile:
         *_dialect(profile),
         *_relations(profile),
         *_kind(profile),
+        *_guards(profile),
         *_identity(profile),
         *_severities(profile),
         *_time(profile),
@@ -130,6 +139,7 @@ def _kind(profile: Profile) -> Iterator[Problem]:
             "exit_quarantine.event_reference": (profile.exit_quarantine.event_reference, {"event-reference"}, False),
             "exit_quarantine.request_id": (profile.exit_quarantine.request_id, {"request-id"}, True),
             "exit_quarantine.action": (profile.exit_quarantine.action, {"code"}, True),
+            "exit_quarantine.srv": (profile.exit_quarantine.srv, {"srv"}, False),
         }
     for section, kind in (("adt", "adt"), ("exit_quarantine", "exit-quarantine")):
         if section in profile.model_fields_set and profile.kind != kind:
@@ -142,6 +152,28 @@ def _kind(profile: Profile) -> Iterator[Problem]:
             yield Problem(path=path, what=f"column {name} must be of type {' or '.join(sorted(types))}")
         elif column is not None and needed and not column.required:
             yield Problem(path=path, what=f"column {name} must be required")
+
+
+def _guards(profile: Profile) -> Iterator[Problem]:
+    guards = profile.guards
+    if guards is None:
+        if profile.approvals:
+            hint = "Write a [guards] table, or approvals = 0."
+            yield Problem(path="approvals", what="only guards ask for approvals, and there are none", hint=hint)
+        return
+    if profile.kind == "table":
+        yield Problem(path="guards", what="a profile of kind table has no guards")
+    for key in sorted(guards.model_fields_set - _GUARDS[profile.kind]):
+        yield Problem(path=f"guards.{key}", what=f"a profile of kind {profile.kind} has no such guard")
+    action = profile.column(profile.exit_quarantine.action)
+    if profile.kind == "exit-quarantine" and action is not None:
+        release = profile.exit_quarantine.release
+        if release not in action.codes:
+            what = f"column {action.name} has no such code, so the guards would see no release"
+            yield Problem(path="exit_quarantine.release", what=what)
+        elif action.ignores_case and release != release.upper():
+            hint = "Write it in capitals: codes are compared so where either case will do."
+            yield Problem(path="exit_quarantine.release", what="not in capitals", hint=hint)
 
 
 def _identity(profile: Profile) -> Iterator[Problem]:

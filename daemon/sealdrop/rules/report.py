@@ -4,6 +4,7 @@ Both are made from the verdict alone, so they hold only masked excerpts, and fro
 ``report.txt`` says in its first lines which file, the verdict and the counts, then for each finding what is wrong,
 where, and what to do; it holds no control character but line feeds. The shape of ``report.json`` is published
 (``report_schema``), and its ``version`` grows when it changes in a way that a reader must know of.
+``changes`` holds the largest increases; its numbers are exact and may be larger than a floating-point number can be.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import NamedTuple
 
 from sealdrop.core.codec import Plain, pretty, to_plain
 from sealdrop.core.submission import Submission
-from sealdrop.core.verdict import Finding, Severity, Verdict
+from sealdrop.core.verdict import Change, Finding, Severity, Verdict
 from sealdrop.rules.clauses import RULES
 from sealdrop.rules.findings import printable
 
@@ -93,8 +94,61 @@ def report_json(subject: Subject, verdict: Verdict) -> bytes:
         "ordering_keys": list(verdict.ordering_keys),
         "counts": dict(_counts(verdict)),
         "findings": [_finding(finding) for finding in verdict.findings],
+        "changed": verdict.changed,
+        "changes": [change_plain(change) for change in verdict.changes],
     }
     return pretty(plain)
+
+
+def change_plain(change: Change) -> dict[str, Plain]:
+    """Return a change as programs read it."""
+    return {
+        "user_id": change.user_id,
+        "srv": change.srv,
+        "threshold": change.threshold,
+        "old": change.old,
+        "new": change.new,
+        "difference": change.difference,
+        "percent": change.percent,
+        "earlier": change.earlier,
+    }
+
+
+CHANGE_HEADINGS = ("user id", "srv", "threshold", "old", "new", "difference", "percent")
+
+
+def change_cells(change: Change) -> tuple[str, ...]:
+    """Return a change as the cells of a row of a table; ``-`` where there is no value."""
+    difference, percent = change.difference, change.percent
+    return (
+        printable(change.user_id),
+        printable(change.srv),
+        change.threshold,
+        "-" if change.old is None else str(change.old),
+        "-" if change.new is None else str(change.new),
+        "-" if difference is None else f"{difference:+d}",
+        "-" if percent is None else f"{percent:+d} %",
+    )
+
+
+def change_lines(changes: Sequence[Change], changed: int) -> Iterator[str]:
+    """Yield the table of changes as lines of text; none when nothing changed."""
+    if not changed:
+        return
+    yield f"Changed against earlier files: {changed} thresholds, the largest increase first."
+    if not changes:
+        yield "They are not listed: the profile lets nobody see the values of these columns."
+        return
+    rows = [CHANGE_HEADINGS, *map(change_cells, changes)]
+    widths = [max(len(row[place]) for row in rows) for place in range(len(CHANGE_HEADINGS))]
+    for row in rows:
+        cells = [
+            cell.ljust(width) if place < 3 else cell.rjust(width)  # noqa: PLR2004 - names left, numbers right
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        yield "  ".join(cells).rstrip()
+    if changed > len(changes):
+        yield f"{changed - len(changes)} further changes are not listed."
 
 
 def report_text(subject: Subject, verdict: Verdict) -> bytes:
@@ -119,6 +173,10 @@ def report_lines(subject: Subject, verdict: Verdict, view: View = lambda _findin
     if verdict.suppressed:
         yield ReportLine("", "fact")
         yield ReportLine(f"{verdict.suppressed} further findings are counted above but not listed.", "fact")
+    if verdict.changed:
+        yield ReportLine("", "fact")
+    for text in change_lines(verdict.changes, verdict.changed):
+        yield ReportLine(text, "fact")
 
 
 def _counts(verdict: Verdict) -> dict[str, int]:

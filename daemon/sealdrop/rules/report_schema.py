@@ -97,6 +97,27 @@ class ReportedFinding(_Part):
     """What the column's privacy class lets be shown of the cell."""
 
 
+class ReportedChange(_Part):
+    """One threshold that is not what an earlier file said. Numbers are exact, and may be very large."""
+
+    user_id: str
+    """Whose threshold it is."""
+    srv: str
+    """For which Service Reference Variant."""
+    threshold: str
+    """Header of its column."""
+    old: Count | None
+    """What the earlier file says; null when it says nothing."""
+    new: Count | None
+    """What this file says; null when it says nothing any more."""
+    difference: int | None
+    """New less old."""
+    percent: int | None
+    """The difference in whole percent of the old value, rounded towards zero; null where there is no such number."""
+    earlier: str
+    """Id of the submission that the earlier file is."""
+
+
 class Report(_Part):
     """A judged file, for programs."""
 
@@ -117,6 +138,10 @@ class Report(_Part):
     counts: ReportedCounts
     findings: list[ReportedFinding]
     """In the order in which they were made."""
+    changed: Count
+    """How many thresholds differ from earlier files."""
+    changes: list[ReportedChange]
+    """The largest increases, and what else there is room for; empty where the columns are not public."""
 
 
 def report_schema() -> dict[str, Any]:

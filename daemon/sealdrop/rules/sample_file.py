@@ -187,6 +187,8 @@ class _Guesses:
             for srv, variant in self._srvs.variants.items()
             if not role or not variant.user_roles or role.upper() in variant.user_roles
         ]
+        if self._profile.kind == "exit-quarantine":  # a guard may hold the release of a critical one
+            fitting.sort(key=lambda srv: self._srvs.variants[srv].critical)
         yield from _turned(fitting, number)
         yield from _turned(column.codes, number)
 

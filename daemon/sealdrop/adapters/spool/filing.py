@@ -14,6 +14,7 @@ bytes are in the folder at every moment until it is filed.
 from __future__ import annotations
 
 import os
+from collections.abc import Set as AbstractSet
 
 from sealdrop.adapters.durable import Folder, read_foreign
 from sealdrop.core.errors import NotYet, Unacceptable
@@ -31,9 +32,16 @@ _TAKEN = frozenset({COMING, DROPPED, CONTENT, SEALED, UNSEALED, "receipt.json", 
 
 def own_name(filing: Filing) -> str:
     """Return the name under which the content is filed: the file's own, unless it would hide something of ours."""
-    taken = _TAKEN | {name.casefold() for name, _ in filing.evidence}
-    name = filing.file_name
-    while name.casefold() in taken:
+    return kept_name(filing.file_name, {name.casefold() for name, _ in filing.evidence})
+
+
+def kept_name(file_name: str, evidence: AbstractSet[str] = frozenset()) -> str:
+    """Return the name under which the content of a file is filed, beside evidence of these names.
+
+    All evidence that is ever written beside what was sent is in ``_TAKEN``.
+    """
+    name = file_name
+    while name.casefold() in _TAKEN | evidence:
         name = f"content-{name}"
     return name
 

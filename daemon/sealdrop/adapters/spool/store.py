@@ -15,6 +15,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,6 +37,7 @@ from sealdrop.adapters.spool.filing import (
     SEALED,
     UNSEALED,
     drop_unkept,
+    kept_name,
     settle,
     was_written_late,
 )
@@ -121,6 +123,18 @@ class FolderSpool:
     def content(self, submission: SubmissionId, outbox: str) -> Path:
         """See ``Spool.content``."""
         return self._work / outbox / submission / CONTENT
+
+    def kept(self, submission: SubmissionId, outbox: str, file_name: str, filed: str | None) -> Path | None:
+        """See ``Spool.kept``. Looked for in the order in which filing moves it, so that no step of that hides it."""
+        home, name = self._work / outbox / submission, kept_name(file_name)
+        for path in (home / CONTENT, home / name):
+            if _is_file(path):
+                return path
+        folder = f"{file_name}.{submission}"
+        where = Path(filed) if filed is not None else self._found("sent", folder) or self._found("failed", folder)
+        if where is None or not _is_file(self._root / where / name):
+            return None
+        return self._root / where / name
 
     def intact(self, submission: SubmissionId, outbox: str, sha256: str) -> bool:
         """See ``Spool.intact``."""
@@ -243,13 +257,28 @@ class FolderSpool:
         here = Path(filing.to) / filing.day / name
         if (self._root / here).is_dir():
             return here
-        with Folder.open(self._root / filing.to) as to:
-            for day in reversed(to.names()):
-                if (self._root / filing.to / day / name).is_dir():
-                    return Path(filing.to) / day / name
+        there = self._found(filing.to, name)
+        if there is not None:
+            return there
         message = "the submission is neither in work nor filed"
         hint = "Find out who moved it; look for its id in the whole spool"
         raise StorageFailure(message, where=shown(self._work / filing.outbox / filing.submission), hint=hint)
+
+    def _found(self, to: str, name: str) -> Path | None:
+        """Return where a folder was filed, relative to the root, on whatever day; the newest days first."""
+        with Folder.open(self._root / to) as folder:
+            for day in reversed(folder.names()):
+                if (self._root / to / day / name).is_dir():
+                    return Path(to) / day / name
+        return None
+
+
+def _is_file(path: Path) -> bool:
+    with guarding("look at", path):
+        try:
+            return stat.S_ISREG(path.lstat().st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
 
 
 def _folder_name(filing: Filing) -> str:
