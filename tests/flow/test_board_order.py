@@ -230,3 +230,46 @@ _LANDED = (
     lambda leg: lc.commit(leg=leg),
     lambda leg: lc.delivered(leg=leg),
 )
+
+
+# -- judging ---------------------------------------------------------------------------------------------------
+
+
+def test_where_files_are_compared_each_waits_to_be_judged_for_the_nearest_older_one(place: Place) -> None:
+    place.validator.compares = True
+    for n in (1, 2, 3):
+        place.board.put(claimed(n))
+
+    assert place.drain() == [number(1)]
+    assert place.board.waits_for(number(3)) == f"waits for submission {number(2)}, to be judged in order"
+    place.board.put(held(make(1, keys="k")))
+    assert place.drain() == [number(2)]
+
+
+def test_one_that_arrives_late_is_judged_before_newer_ones_that_were_planned(place: Place) -> None:
+    place.validator.compares = True
+    place.board.put(claimed(2))
+    place.board.arrive(arrival(1))
+
+    assert place.drain() == [number(1)]
+
+
+def test_one_that_is_still_being_written_or_held_unjudged_is_not_waited_for(place: Place) -> None:
+    place.validator.compares = True
+    place.board.arrive(arrival(1))
+    place.board.put(claimed(2))
+    place.board.put(claimed(4))
+    assert place.drain() == [number(1)]
+    place.board.arrive(arrival(1, tries=1), after=10)
+    assert place.drain() == [number(2)]
+    place.board.put(held(claimed(2)))
+
+    assert place.drain() == [number(4)]
+
+
+def test_other_kinds_are_not_waited_for(place: Place) -> None:
+    place.validator.compares = True
+    place.board.put(claimed(1, kind="exit"))
+    place.board.put(claimed(2))
+
+    assert place.drain() == [number(1), number(2)]

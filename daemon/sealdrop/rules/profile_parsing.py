@@ -165,6 +165,9 @@ def _guards(profile: Profile) -> Iterator[Problem]:
         yield Problem(path="guards", what="a profile of kind table has no guards")
     for key in sorted(guards.model_fields_set - _GUARDS[profile.kind]):
         yield Problem(path=f"guards.{key}", what=f"a profile of kind {profile.kind} has no such guard")
+    if profile.kind == "adt" and profile.ordering.column != profile.adt.user_id:
+        hint = "Guards find earlier files by the User IDs, so they must be what orders deliveries."
+        yield Problem(path="ordering.column", what="not adt.user_id, and there are guards", hint=hint)
     action = profile.column(profile.exit_quarantine.action)
     if profile.kind == "exit-quarantine" and action is not None:
         release = profile.exit_quarantine.release

@@ -146,15 +146,19 @@ def _old_table(
     rows = 0
     for files in (first, rest):
         for one in files:
+            counted = False
             try:
                 for _, pair, warning, quarantine in _thresholds(profile, one.chunks):
                     rows += 1
                     if pair[0] in one.keys:
+                        counted = True
                         _lower(table, pair, (warning, quarantine), one.submission)
                     if rows > MOST_ROWS or len(table) > MOST_PAIRS:
                         message = "the earlier files have too many rows to compare them all"
                         raise _TooMuch(message)
             except Unreadable:
+                counted = False
+            if not counted:  # without any row of its own User IDs it is not what it was taken for
                 lost.append(one.submission)
     return table
 

@@ -52,6 +52,9 @@ def rows_of(
             if not any(row) or (profile.trailer is not None and row[0] == profile.trailer.marker):
                 continue
             yield line, _taken(row, places, cells)
+    if places is None and profile.header != "none":
+        message = "there is no header"
+        raise Unreadable(message)
 
 
 def _cells(profile: Profile, wanted: Sequence[str]) -> list[Cell | None]:
