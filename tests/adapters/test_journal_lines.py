@@ -32,6 +32,7 @@ AGENT_SAMPLES: tuple[ev.AgentEvent, ...] = (
     ev.RouteStopped(route="relay", reason="the host key changed"),
     ev.RouteResumed(route="relay", by="uid 1000"),
     ev.NameLeftAlone(outbox="adt", file_name="-x.csv", reason="begins with a dash"),
+    ev.ReportAdded(sha256="ef" * 32, name="report.csv", rows=3, by="uid 1000"),
 )
 RECORD = lc.after(lc.claimed(), lc.accepted(), lc.SEALED, lc.started())
 

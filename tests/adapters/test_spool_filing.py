@@ -262,6 +262,36 @@ def test_a_process_killed_at_any_step_loses_nothing_and_the_next_one_gives_the_s
     assert step > 15
 
 
+@pytest.mark.parametrize("to", ["sent", "failed"])
+@pytest.mark.parametrize("name", ["a.csv", "content", "receipt.json"])
+def test_the_content_is_found_whatever_step_of_filing_was_the_last(place: Place, to: str, name: str) -> None:
+    for step in itertools.count():
+        submission = _ready(place, name)
+        order = filing(submission, to=to, file_name=name)
+        spool = place.spool()
+        killed = die_at(step, lambda: spool.file_away(order))  # noqa: B023 - runs now
+
+        found = place.spool().kept(submission, "adt", name, None)
+        assert found is not None
+        assert found.read_bytes() == b"content"
+        filed = place.spool().file_away(order)
+        found = place.spool().kept(submission, "adt", name, filed.folder)
+        assert found == place.root / filed.folder / own_name(order)
+        assert found.read_bytes() == b"content"
+        if not killed:
+            break
+
+
+@pytest.mark.parametrize("keep", ["sealed", "digest"])
+def test_content_that_was_not_kept_is_not_found(place: Place, keep: str) -> None:
+    submission = _ready(place)
+    filed = place.spool().file_away(filing(submission, keep=keep))
+
+    for folder in (None, filed.folder):
+        assert place.spool().kept(submission, "adt", "a.csv", folder) is None
+    assert place.spool().kept(new_id(), "adt", "a.csv", None) is None
+
+
 def test_a_thing_set_aside_survives_a_kill_at_any_step(place: Place) -> None:
     for step in itertools.count():
         submission = place.claimed()

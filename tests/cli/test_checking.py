@@ -240,7 +240,7 @@ def test_a_file_is_checked_without_an_agent(left: House, ask: Ask, files: dict[s
     answer = for_programs.json
     assert set(answer) == {
         "version", "verdict", "file", "submission", "profile", "records", "reference", "ordering_keys", "counts",
-        "findings",
+        "findings", "changed", "changes",
     }  # fmt: skip
     assert answer["verdict"] == "rejected"
     assert [one["rule"] for one in answer["findings"] if one["severity"] == "reject"] == [
@@ -261,7 +261,7 @@ def test_a_file_is_checked_by_a_shipped_profile_where_nothing_is_installed(files
         ((), 2, "give either --kind or --profile"),
         (("--kind", "adt", "--profile", "adt"), 2, "give either --kind or --profile"),
         (("--kind", "adtt"), 4, "Configured are: adt, exit-quarantine"),
-        (("--profile", "adtt"), 78, "Shipped are: adt, exit-quarantine"),
+        (("--profile", "adtt"), 78, "Shipped are: adt, exit-quarantine, quarantine-report"),
     ],
 )
 def test_a_file_cannot_be_checked_by_what_there_is_not(

@@ -18,6 +18,7 @@ AGENT_SAMPLES: tuple[ev.AgentEvent, ...] = (
     ev.ConfigurationReloaded(settings_sha256="cd" * 32),
     ev.RouteStopped(route="relay", reason="the host key is not the pinned one"),
     ev.RouteResumed(route="relay", by="uid 1000"),
+    ev.ReportAdded(sha256="ef" * 32, name="report.csv", rows=3, by="uid 1000"),
     ev.NameLeftAlone(outbox="adt", file_name="a\udcff.csv", reason="not valid UTF-8"),
 )
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sealdrop.core.errors import ConfigurationError, NotYet, Problem, StorageFailure
+from sealdrop.core.errors import ConfigurationError, NotYet, Problem, StorageFailure, Unacceptable
 from sealdrop.core.verdict import Verdict
 from sealdrop.ports.reports import Reports
 from sealdrop.ports.rules import Earlier, EarlierFile
@@ -123,7 +123,7 @@ class ProfileValidator:
     def guard(self, content: Path, verdict: Verdict, earlier: Earlier) -> Verdict:
         """See ``ports.rules.Validator.guard``."""
         guards = self.profile.guards
-        if guards is None or self.profile.kind == "table":
+        if guards is None:
             return verdict
         with _opened(content) as (descriptor, _):
             if self.profile.kind == "exit-quarantine":
@@ -137,6 +137,21 @@ class ProfileValidator:
                 changes.Gaps(lost=earlier.lost, fresh=earlier.fresh, too_many=earlier.too_many),
             )
         return merged(verdict, outcome)
+
+    @property
+    def max_bytes(self) -> int:
+        """See ``ports.reports.ReportRules.max_bytes``."""
+        return self.profile.bounds.bytes
+
+    def reported(self, content: Path) -> Iterator[bytes]:
+        """See ``ports.reports.ReportRules.reported``."""
+        with _opened(content) as (descriptor, _):
+            try:
+                for _, key in references.keys_of(self.profile, _chunks(descriptor)):
+                    yield key
+            except Unreadable as error:
+                what = f"its communications cannot be read: {error}"
+                raise Unacceptable(what, where=printable(str(content))) from error
 
     def _looked_up(self, guards: Guards, chunks: Iterator[bytes], verdict: Verdict) -> Verdict:
         """Look every communication up in the imported reports."""

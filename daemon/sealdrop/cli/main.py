@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from sealdrop import __version__
-from sealdrop.cli import act, check, demo, ledger, look, profile, service
+from sealdrop.cli import act, check, demo, ledger, look, profile, reports, service
 from sealdrop.cli.exits import Exit, exit_of
 from sealdrop.cli.output import print_error
 from sealdrop.core.errors import SealdropError
@@ -34,6 +34,7 @@ demo.register(app)
 app.add_typer(check.app, name="check")
 app.add_typer(profile.app, name="profile")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(reports.app, name="reports")
 
 
 def _version(value: bool) -> None:  # noqa: FBT001 - typer's callback form

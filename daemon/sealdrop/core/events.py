@@ -287,7 +287,19 @@ class NameLeftAlone:
     reason: str
 
 
-AgentEvent = AgentStarted | AgentStopped | ConfigurationReloaded | RouteStopped | RouteResumed | NameLeftAlone
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportAdded:
+    """A Quarantined Communications Report was imported; ``sha256`` names its copy."""
+
+    sha256: str
+    name: str
+    rows: int
+    by: str
+
+
+AgentEvent = (
+    AgentStarted | AgentStopped | ConfigurationReloaded | RouteStopped | RouteResumed | NameLeftAlone | ReportAdded
+)
 
 EVENT_TYPES: dict[str, type[Event]] = {kind.__name__: kind for kind in Event.__args__}
 AGENT_EVENT_TYPES: dict[str, type[AgentEvent]] = {kind.__name__: kind for kind in AgentEvent.__args__}

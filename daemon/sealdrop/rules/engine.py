@@ -104,7 +104,7 @@ def _comparing(profile: Profile, srvs: SrvList, doubtful: Sequence[AbstractSet[i
 def _guards(profile: Profile, srvs: SrvList) -> list[RowRule]:
     """Return the guards that see one row at a time; the others need earlier files or reports (``rules.guards``)."""
     guards = profile.guards
-    if guards is None or profile.kind == "table":
+    if guards is None:
         return []
     if profile.kind == "adt":
         rules: list[RowRule] = [EqualThresholds(profile.adt, guards.warning_equals_quarantine)]

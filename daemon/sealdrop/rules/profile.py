@@ -188,6 +188,18 @@ class Guards(_Part):
     unknown_reference: GuardPolicy = "warn"
 
 
+#: Which of them a kind of file has.
+GUARDS_OF: Mapping[str, frozenset[str]] = {
+    "adt": frozenset({
+        "max_increase_percent", "critical_gone", "set_shrank", "first_file", "no_comparison",
+        "warning_equals_quarantine", "zero_critical",
+    }),
+    "exit-quarantine": frozenset({"max_releases", "critical_release", "unknown_reference"}),
+    "report": frozenset(),
+    "table": frozenset(),
+}  # fmt: skip
+
+
 class Deadline(_Part):
     """By when a file must have been delivered, counted from when it was dropped."""
 
@@ -213,7 +225,7 @@ class Retention(_Part):
 class Profile(_Part):
     """The whole description of one kind of file."""
 
-    kind: Literal["adt", "exit-quarantine", "table"]
+    kind: Literal["adt", "exit-quarantine", "report", "table"]
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
     version: Name
     verified_by: str = ""

@@ -16,20 +16,12 @@ from pydantic import ValidationError
 from sealdrop.core.errors import ConfigurationError, Problem
 from sealdrop.rules.clauses import RULES
 from sealdrop.rules.identifiers import own_ids
-from sealdrop.rules.profile import Column, Profile
+from sealdrop.rules.profile import GUARDS_OF, Column, Profile
 
 _COMPARABLE = ({"integer"}, {"date", "date-time", "moment"})
 _MEASURED = {"integer", "text"}
 _LISTED = {"code", "srv"}
 _OWNED = {"user-id", "request-id"}
-_GUARDS = {
-    "adt": {
-        "max_increase_percent", "critical_gone", "set_shrank", "first_file", "no_comparison",
-        "warning_equals_quarantine", "zero_critical",
-    },
-    "exit-quarantine": {"max_releases", "critical_release", "unknown_reference"},
-    "table": set[str](),
-}  # fmt: skip
 
 
 def parse_profile(data: Mapping[str, object], where: str = "") -> Profile:
@@ -141,9 +133,14 @@ def _kind(profile: Profile) -> Iterator[Problem]:
             "exit_quarantine.action": (profile.exit_quarantine.action, {"code"}, True),
             "exit_quarantine.srv": (profile.exit_quarantine.srv, {"srv"}, False),
         }
-    for section, kind in (("adt", "adt"), ("exit_quarantine", "exit-quarantine")):
-        if section in profile.model_fields_set and profile.kind != kind:
-            yield Problem(path=section, what=f"only a profile of kind {kind} has this table")
+    elif profile.kind == "report":
+        wanted = {
+            "exit_quarantine.event_reference": (profile.exit_quarantine.event_reference, {"event-reference"}, False),
+            "exit_quarantine.request_id": (profile.exit_quarantine.request_id, {"request-id"}, True),
+        }
+    for section, kinds in (("adt", ("adt",)), ("exit_quarantine", ("exit-quarantine", "report"))):
+        if section in profile.model_fields_set and profile.kind not in kinds:
+            yield Problem(path=section, what=f"only a profile of kind {kinds[0]} has this table")
     for path, (name, types, needed) in wanted.items():
         column = profile.column(name)
         if column is None and needed:
@@ -161,9 +158,9 @@ def _guards(profile: Profile) -> Iterator[Problem]:
             hint = "Write a [guards] table, or approvals = 0."
             yield Problem(path="approvals", what="only guards ask for approvals, and there are none", hint=hint)
         return
-    if profile.kind == "table":
-        yield Problem(path="guards", what="a profile of kind table has no guards")
-    for key in sorted(guards.model_fields_set - _GUARDS[profile.kind]):
+    if not GUARDS_OF[profile.kind]:
+        yield Problem(path="guards", what=f"a profile of kind {profile.kind} has no guards")
+    for key in sorted(guards.model_fields_set - GUARDS_OF[profile.kind]):
         yield Problem(path=f"guards.{key}", what=f"a profile of kind {profile.kind} has no such guard")
     if profile.kind == "adt" and profile.ordering.column != profile.adt.user_id:
         hint = "Guards find earlier files by the User IDs, so they must be what orders deliveries."

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sealdrop.rules.findings import printable
-from sealdrop.rules.profile import Column, Profile
+from sealdrop.rules.profile import GUARDS_OF, Column, Profile
 from sealdrop.rules.srv_list import SrvList
 from sealdrop.rules.working_days import Calendar
 
@@ -102,8 +102,19 @@ def _policies(profile: Profile, srvs: SrvList) -> Iterator[tuple[str, str]]:
         yield "Variants", f"{listed}; one that is not listed: {profile.srv.unknown}"
     if profile.kind == "adt":
         yield "zero threshold", profile.adt.zero
+    yield from _guards(profile)
     for rule, severity in sorted(profile.severities.items()):
         yield "adjusted", f"{rule}: {severity.value}"
+
+
+def _guards(profile: Profile) -> Iterator[tuple[str, str]]:
+    if profile.guards is None:
+        return
+    for key, value in profile.guards.model_dump().items():
+        if key in GUARDS_OF[profile.kind]:
+            yield "guard", f"{key.replace('_', ' ')}: {'no limit' if value is None else value}"
+    lifted = {0: "an operator", 1: "one signed approval", 2: "two signed approvals"}[profile.approvals]
+    yield "held by a guard", f"until {lifted} lets it go"
 
 
 def _time(profile: Profile, calendar: Calendar | None) -> Iterator[tuple[str, str]]:

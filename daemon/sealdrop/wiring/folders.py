@@ -54,6 +54,11 @@ def socket_path(settings: config.Settings) -> Path:
     return settings.runtime / "control.sock"
 
 
+def reports_path(settings: config.Settings) -> Path:
+    """Return the folder of imported reports, which is there once one was imported."""
+    return settings.root / "reports"
+
+
 def make_folders(settings: config.Settings) -> list[Path]:
     """Make what is missing and return what was made.
 

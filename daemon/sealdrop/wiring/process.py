@@ -32,6 +32,7 @@ from sealdrop.flow.operations import Operations
 from sealdrop.flow.setup import Setup
 from sealdrop.ports.people import Journal, Meter
 from sealdrop.wiring.folders import ledger_path, make_folders, socket_path
+from sealdrop.wiring.reporting import add_report_here
 from sealdrop.wiring.setup import keys_in_use, make_setup
 from sealdrop.wiring.verbs import Start, verbs
 
@@ -101,6 +102,7 @@ def serve(path: Path) -> None:
                 world.ledger,
                 keys=lambda: keys_in_use(agent.line.setup, world.clock.now()),
                 start=start,
+                add_report=lambda file, profile, by: add_report_here(settings, agent.desk.books, file, profile, by),
             ),
             read_group=settings.control.read_group,
             admin_group=settings.control.admin_group,

@@ -16,6 +16,7 @@ from sealdrop import settings as config
 from sealdrop.adapters.gnupg import GnupgSealer, KeySet, Recipient
 from sealdrop.adapters.hints import WatchHints
 from sealdrop.adapters.outbox import Convention, FolderOutbox, RemoteOutbox
+from sealdrop.adapters.reports import ReportShelf
 from sealdrop.adapters.transports.directory import DirectoryOptions, DirectoryTransport
 from sealdrop.adapters.transports.guarded import Deadline, Guarded
 from sealdrop.adapters.transports.sftp import Proxy, SftpOptions, SftpTransport, TemporaryName, TemporaryStyle
@@ -29,6 +30,7 @@ from sealdrop.ports.intake import Outbox
 from sealdrop.ports.sealing import KeyInfo
 from sealdrop.ports.transport import Transport
 from sealdrop.shipped import calendars, profile_path
+from sealdrop.wiring.folders import reports_path
 
 #: Checks and seals wait half of their time, for the disk, the ledger, gpg and its agent; twice as many as cores keep
 #: those busy. No pool gets more than the configuration could say.
@@ -141,7 +143,8 @@ def make_validator(settings: config.Settings, name: str, config_dir: Path) -> Pr
     """
     kind = settings.kinds[name]
     path = profile_path(kind.profile, config_dir, setting=f"kinds.{name}.profile")
-    return ProfileValidator(load_profile(path, calendars()), own_user_ids=kind.own_user_ids)
+    reports = ReportShelf(reports_path(settings))
+    return ProfileValidator(load_profile(path, calendars()), own_user_ids=kind.own_user_ids, reports=reports)
 
 
 def make_sealer(settings: config.Settings, name: str, homes: int = 1) -> GnupgSealer:

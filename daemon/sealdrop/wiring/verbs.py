@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 
 from sealdrop.adapters.control import Request, Verb
 from sealdrop.adapters.journal import sentence
@@ -37,7 +38,12 @@ class Start:
 
 
 def verbs(
-    operations: Operations, ledger: LedgerReader, *, keys: Callable[[], Sequence[KeyInfo]], start: Start
+    operations: Operations,
+    ledger: LedgerReader,
+    *,
+    keys: Callable[[], Sequence[KeyInfo]],
+    start: Start,
+    add_report: Callable[[Path, Path, str], Plain],
 ) -> Mapping[str, Verb]:
     """Return what the running agent answers.
 
@@ -46,6 +52,7 @@ def verbs(
         ledger: for listings.
         keys: tells the keys in use now.
         start: of the agent.
+        add_report: imports a report: its path, its profile's, and who asks.
     """
 
     def change(handler: Callable[[Request], Plain]) -> Verb:
@@ -60,6 +67,9 @@ def verbs(
         "retry-route": change(lambda request: _retry_route(operations, request)),
         "release": change(lambda request: _release(operations, request)),
         "abandon": change(lambda request: _abandon(operations, request)),
+        "report-add": change(
+            lambda request: add_report(Path(_text(request, "path")), Path(_text(request, "profile")), request.caller)
+        ),
     }
 
 

@@ -93,6 +93,7 @@ LINES: dict[type[ev.Event | ev.AgentEvent], LineKind] = {
     ev.ConfigurationReloaded: _line("new configuration is in force", Urgency.NOTICE, "settings_sha256"),
     ev.RouteStopped: _line("route is stopped until a person acts", Urgency.ERROR, "route reason"),
     ev.RouteResumed: _line("route is tried again", Urgency.NOTICE, "route by"),
+    ev.ReportAdded: _line("report of quarantined communications was imported", Urgency.NOTICE, "sha256 file rows by"),
     ev.NameLeftAlone: _line("name in the outbox is left alone", Urgency.WARNING, "outbox file reason"),
 }  # fmt: skip
 
@@ -232,6 +233,8 @@ def _of_agent(event: ev.AgentEvent) -> Fields:
             return {"route": event.route, "reason": event.reason}
         case ev.RouteResumed():
             return {"route": event.route, "by": event.by}
+        case ev.ReportAdded():
+            return {"sha256": event.sha256, "file": event.name, "rows": event.rows, "by": event.by}
         case ev.NameLeftAlone():
             return {"outbox": event.outbox, "file": event.file_name, "reason": event.reason}
         case _ as unreachable:
