@@ -165,7 +165,7 @@ def test_the_table_is_bounded_counted_and_has_the_largest_increases_first() -> N
     assert [one.percent for one in found.changes[1:]] == list(range(100, 1, -1))
 
 
-@pytest.mark.parametrize("column", ["user_id", "srv", "warning_threshold", "quarantine_threshold"])
+@pytest.mark.parametrize("column", ["srv", "warning_threshold", "quarantine_threshold"])  # User IDs must be public
 def test_values_of_columns_that_are_not_public_are_counted_and_not_shown(column: str) -> None:
     hidden = tuned(adt(row(123456, 999999)), **{f"columns__{column}__privacy": "secret"})
     found = replace(hidden, earlier=(adt(row(1234, 9999)).data,)).judged()

@@ -42,7 +42,7 @@ NAMES = [str(column["name"]) for column in COLUMNS]
 HEADER = ",".join(NAMES)
 CHANGES: dict[str, object] = {
     "kind": "table", "columns": COLUMNS, "compare": [], "ordering/column": "key", "reference/source": "none",
-    "formula_cells": "flag",
+    "formula_cells": "flag", "guards": None,
 }  # fmt: skip
 
 

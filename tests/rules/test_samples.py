@@ -24,6 +24,12 @@ SAMPLES = {path.stem: path for path in sorted(FOLDER.iterdir()) if path.suffix i
 #: Judged by the command as installed, in a process of its own; the others in this one.
 INSTALLED = ["good-smallest", "runaway-quote", "sheet-7.10-became-7.1", "utf-16-without-a-mark", "threshold-zero"]
 
+#: Rules that a file breaks only beside earlier files, or reports (``test_guards``).
+BESIDE_OTHERS = {
+    "guard.increase", "guard.critical-gone", "guard.set-shrank", "guard.first-file", "guard.no-comparison",
+    "guard.too-much", "guard.unknown-reference",
+}  # fmt: skip
+
 Found = list[tuple[str, int | None, str | None]]
 
 
@@ -107,7 +113,7 @@ def test_there_are_enough_samples_and_each_has_its_side_file_and_a_reason() -> N
 def test_every_rule_is_found_in_some_sample_and_nothing_is_called_good_that_is_not() -> None:
     found = {rule for name in SAMPLES for rule, _, _ in wanted(name)}
 
-    assert found == set(RULES)
+    assert found == set(RULES) - BESIDE_OTHERS
     assert [name for name in SAMPLES if "good-" in name and wanted(name)] == []
     assert [name for name in SAMPLES if "good-" not in name and not wanted(name)] == []
 

@@ -124,7 +124,7 @@ def test_empty_rows_count_against_the_bound_of_rows_where_they_are_allowed() -> 
 
 def test_memory_does_not_grow_with_rows_whose_keys_all_differ() -> None:
     first = user_id_number(U1)
-    by = profile(ordering__column="reference", reference__source="none", columns__reference__required=True)
+    by = profile(guards=None, ordering__column="reference", reference__source="none", columns__reference__required=True)
     header = b"reference," + HEADER
 
     def rows(number: int) -> bytes:

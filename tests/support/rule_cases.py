@@ -92,7 +92,7 @@ class Sample:
 
     def judged(self, chunks: Iterable[bytes] | None = None, block_bytes: int = BLOCK_BYTES) -> Verdict:
         verdict = self._checked(chunks, block_bytes)
-        profile = parse_profile(changed(tables(self.kind), self.changes))
+        profile = self.profile()
         if profile.guards is None or verdict.rejected:
             return verdict
         if self.known is not None:

@@ -178,7 +178,7 @@ _GUARDS = (
     _policy("guard.critical-gone", _GUARD, "no critical Variant less than in what was sent before", _MEANT),
     _policy("guard.set-shrank", _GUARD, "no Variant less than in what was sent before", _MEANT),
     _policy("guard.first-file", _GUARD, "an earlier file of each User ID",
-            "Check the thresholds once with particular care: there is nothing to compare them with."),
+            "Check its thresholds with particular care."),
     _policy("guard.no-comparison", _GUARD, "the content of earlier files is still there",
             'Compare the file by hand; keep = "content" in the configuration makes the next comparison possible.'),
     _policy("guard.too-much", _GUARD, "few enough earlier files and rows to compare them all",

@@ -255,7 +255,7 @@ def _say_gaps(guards: Guards, findings: Findings, lost: Sequence[str], fresh: in
         findings.add(Complaint(rule="guard.no-comparison", message=message, severity=severity))
     severity = policy_severity(guards.first_file)
     if fresh and severity is not None:
-        message = f"no earlier file is known of {fresh} of its User IDs, so their thresholds are compared with nothing"
+        message = f"no earlier file is known of {fresh} of its User IDs"
         findings.add(Complaint(rule="guard.first-file", message=message, severity=severity))
 
 
