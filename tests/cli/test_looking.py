@@ -21,7 +21,8 @@ ROW = {
 RECORD = {
     "submission", "state", "changed_at", "events", "lease", "profile", "profile_version", "unverified", "records",
     "ordering_keys", "supersedes", "reference", "legs", "seal", "holds", "released", "findings", "suppressed",
-    "rejecting", "holding", "recoveries", "duplicate_of", "superseded_by", "reason", "filed", "late_write",
+    "rejecting", "holding", "changes", "changed", "approvals", "recoveries", "duplicate_of", "superseded_by", "reason",
+    "filed", "late_write",
 }  # fmt: skip
 
 
