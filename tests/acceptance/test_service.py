@@ -153,7 +153,9 @@ def slow_house(make_house: MakeHouse) -> Iterator[tuple[House, Relay]]:
 
 
 def large_file(rows: int) -> bytes:
-    row = exit_quarantine_file(counter=7777777).splitlines(keepends=True)[1]
+    row = (
+        exit_quarantine_file(counter=7777777).splitlines(keepends=True)[1].replace(b"RELEASE", b"DELETE")
+    )  # many are held
     return exit_quarantine_file() + b"".join(row.replace(b"7777777", b"%d" % (2000 + n)) for n in range(1, rows))
 
 

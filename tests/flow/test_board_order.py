@@ -273,3 +273,31 @@ def test_other_kinds_are_not_waited_for(place: Place) -> None:
     place.board.put(claimed(2))
 
     assert place.drain() == [number(1), number(2)]
+
+
+def test_one_that_is_decided_is_known_by_its_keys_before_it_is_booked(place: Place) -> None:
+    place.validator.compares = True
+    for n in (1, 2):
+        place.board.put(claimed(n))
+    assert place.drain() == [number(1)]
+    place.board.decided(claimed(1), ("k",))
+
+    assert place.drain() == [number(2)]
+    assert place.board.ahead("adt", "k", number(2)) == [number(1)]
+    place.board.put(make(1, keys="k"))
+    assert place.board.ahead("adt", "k", number(2)) == [number(1)]
+    place.board.put(held(claimed(1)))
+    assert place.board.ahead("adt", "k", number(2)) == []
+
+
+def test_one_that_is_decided_and_not_booked_still_goes_first(place: Place) -> None:
+    place.validator.compares = True
+    place.board.put(claimed(1))
+    place.drain()
+    place.board.decided(claimed(1), ("k",))
+    place.board.put(make(2, keys="k"))
+
+    assert place.drain() == []
+    place.board.put_later(claimed(1), 10)  # the disk was full: it is judged anew
+    assert place.board.ahead("adt", "k", number(2)) == []
+    assert place.drain() == []

@@ -198,7 +198,7 @@ def test_entering_and_leaving_leaves_nothing_behind() -> None:
     for n in range(1, 5):
         book.leave(n)
 
-    assert vars(book.order) == {name: {} for name in ("_unjudged", "_keyed", "_ahead", "_landed")}
+    assert vars(book.order) == {name: {} for name in ("_unjudged", "_decided", "_keyed", "_ahead", "_landed")}
 
 
 @pytest.mark.parametrize("policy", [OrderPolicy.SUPERSEDE, OrderPolicy.CLAIM_ORDER])

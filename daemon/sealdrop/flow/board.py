@@ -198,6 +198,19 @@ class Board:
         with self._lock:
             return self._order.ahead(kind, key, before)
 
+    def decided(self, record: Record, keys: tuple[str, ...]) -> None:
+        """Note that what the rules say of a submission in hand is known and about to be booked.
+
+        Those that waited with being judged go on at once, so that they do not wait for the disk.
+
+        Args:
+            record: not judged before.
+            keys: its ordering keys; none when it will not go on.
+        """
+        with self._lock:
+            self._order.decide(record.submission.id, record.submission.kind, keys)
+            self._wake_those_behind(record.submission.id)
+
     def judged_later(self, record: Record) -> bool:
         """Tell whether a claimed submission must wait with being judged, for earlier ones of its kind."""
         with self._lock:
@@ -312,8 +325,7 @@ class Board:
         kind = self._setup.kinds.get(record.submission.kind)
         if kind is None or not kind.validator.compares:
             return None
-        earlier = self._order.unjudged(kind.name, SubmissionId(""), record.submission.id)
-        return earlier[-1] if earlier else None
+        return self._order.undecided(kind.name, record.submission.id)
 
     def _passage(self, record: Record, leg: Leg) -> Passage:
         kind = self._setup.kinds.get(record.submission.kind)

@@ -39,6 +39,7 @@ class OrderBook:
 
     def __init__(self) -> None:
         self._unjudged: _Places[str] = defaultdict(list)
+        self._decided: dict[SubmissionId, tuple[str, ...]] = {}  # of those: what the rules say is known, and not booked
         self._keyed: _Places[tuple[str, str]] = defaultdict(list)
         self._ahead: _Places[tuple[str, str]] = defaultdict(list)  # under way, or perhaps visible already
         self._landed: _Places[tuple[str, str]] = defaultdict(list)  # one leg has landed, another is owed
@@ -81,6 +82,21 @@ class OrderBook:
     def expect_no_more(self, submission: SubmissionId, kind: str) -> None:
         """Take out what was expected; one that is not in is ignored."""
         _take(self._unjudged, kind, submission)
+        for key in self._decided.pop(submission, ()):
+            _take(self._keyed, (kind, key), submission)
+
+    def decide(self, submission: SubmissionId, kind: str, keys: tuple[str, ...]) -> None:
+        """Note the ordering keys of one that is about to be booked, none when it will not go on.
+
+        Newer ones can be compared with it then; to be delivered, they wait until it is booked and entered.
+        """
+        self._decided[submission] = keys
+        for key in keys:
+            _add(self._keyed[kind, key], submission)
+
+    def undecided(self, kind: str, before: SubmissionId) -> SubmissionId | None:
+        """Return the newest one of a kind before ``before`` of which nobody knows yet what the rules say."""
+        return next((one for one in _backward(self._unjudged.get(kind, []), before) if one not in self._decided), None)
 
     def newest(self, kind: str, keys: Collection[str], before: SubmissionId) -> SubmissionId | None:
         """Return the newest open, undelivered submission before ``before`` that shares a key."""

@@ -98,6 +98,7 @@ class Stages:
         content = self._spool.content(submission.id, submission.outbox)
         verdict = kind.validator.validate(content, submission.file_name)
         if verdict.rejected:
+            self._board.decided(record, ())
             return self._books.book(
                 submission.id,
                 Rejected(
@@ -113,8 +114,10 @@ class Stages:
         original = self._original(record, kind, verdict)
         if original is not None:
             hold = kind.duplicates is DuplicatePolicy.HOLD
+            self._board.decided(record, ())
             return self._books.book(submission.id, DuplicateOf(original=original, hold=hold))
         verdict = self._guarding.guarded(record, kind, verdict)
+        self._board.decided(record, verdict.ordering_keys)
         return self._books.book(submission.id, *self._acceptance(kind, verdict))
 
     def _original(self, record: Record, kind: KindSetup, verdict: Verdict) -> SubmissionId | None:
